@@ -1,0 +1,1 @@
+//! Criterion benches, and the rungs: what the machine can do at most.

@@ -1,0 +1,1 @@
+//! Topics, partitions, groups and producers: the broker itself, embeddable, knowing no socket.

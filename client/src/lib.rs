@@ -1,0 +1,1 @@
+//! The native client library: producer, consumer, admin.

@@ -1,0 +1,1 @@
+//! Serves the native protocol: maps its frames to broker calls.

@@ -1,0 +1,1 @@
+//! Open- and closed-loop load generator for log brokers, with latency reports.

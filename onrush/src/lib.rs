@@ -1,0 +1,1 @@
+//! Onrush: a single-binary log broker, embeddable in tests.

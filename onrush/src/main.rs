@@ -1,0 +1,4 @@
+//! The `onrush` binary.
+fn main() {
+    println!("onrush");
+}

@@ -1,0 +1,1 @@
+//! The native binary protocol: frames, requests, responses, error codes. No I/O.

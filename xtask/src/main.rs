@@ -1,2 +1,39 @@
-//! Development tasks: cargo xtask test, bench.
-fn main() {}
+//! Development tasks: `cargo xtask test` runs every check of the project, `cargo xtask bench` its
+//! measurements.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a development tool outside the product: it reads the real clock and file system"
+)]
+
+mod bench;
+mod layers;
+mod steps;
+mod test;
+
+use clap::{Parser, Subcommand};
+
+/// Development tasks of Onrush.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Run the tests, as CI does: format, lints, layers, units, end to end, loom, Miri.
+    Test(test::Options),
+    /// Hold the crates' dependencies against docs/ARCHITECTURE.md's table.
+    Layers,
+    /// Measure the marks of docs/performance.md beside the machine's own limits.
+    Bench(bench::Options),
+}
+
+fn main() -> anyhow::Result<()> {
+    match Arguments::parse().task {
+        Task::Test(options) => test::run(&options),
+        Task::Layers => layers::check(),
+        Task::Bench(options) => bench::run(&options),
+    }
+}

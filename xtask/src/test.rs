@@ -1,0 +1,125 @@
+//! `cargo xtask test`: everything that must hold before a change lands.
+
+use crate::layers;
+use crate::steps::{Outcome, Steps, command, succeeds};
+use anyhow::bail;
+use clap::Args;
+use std::path::PathBuf;
+use std::process::Command;
+
+/// Which tests.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// The long versions too: more crash states, more kills, longer fuzzing.
+    #[arg(long)]
+    all: bool,
+    /// Only the steps whose name contains this text.
+    #[arg(long)]
+    only: Option<String>,
+}
+
+pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
+    let mut steps = Steps::default();
+    let mut step = |name: &str, body: &dyn Fn() -> Outcome| {
+        if options.only.as_deref().is_none_or(|text| name.contains(text)) {
+            steps.run(name, body);
+        }
+    };
+    step("format", &|| command(cargo().args(["fmt", "--all", "--check"])));
+    step("layers", &|| match layers::check() {
+        Ok(()) => Outcome::Passed,
+        Err(error) => Outcome::Failed(format!("{error:#}")),
+    });
+    step("lints", &|| {
+        command(cargo().args([
+            "clippy",
+            "--workspace",
+            "--all-targets",
+            "--",
+            "--deny",
+            "warnings",
+        ]))
+    });
+    step("release binaries", &|| {
+        command(cargo().args(["build", "--release", "-p", "onrush", "-p", "onrush-loadgen"]))
+    });
+    step("tests", &|| {
+        command(tests(options.all).args(["test", "--workspace", "--exclude", "onrush-tests"]))
+    });
+    step("end to end", &|| command(tests(options.all).args(["test", "-p", "onrush-tests"])));
+    step("documentation", &|| {
+        command(
+            cargo().args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"),
+        )
+    });
+    step("loom", &loom);
+    step("miri", &miri);
+    if steps.summary() {
+        return Ok(());
+    }
+    bail!("some steps failed; each is named above");
+}
+
+fn cargo() -> Command {
+    Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()))
+}
+
+/// A cargo that tells the tests where the release binaries are and how much to do.
+fn tests(all: bool) -> Command {
+    let mut cargo = cargo();
+    cargo.env("ONRUSH_BINARIES", target().join("release"));
+    if all {
+        cargo.env("ONRUSH_TESTS", "all");
+    }
+    cargo
+}
+
+fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(
+        || {
+            PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+                .parent()
+                .map_or_else(|| PathBuf::from("target"), |top| top.join("target"))
+        },
+        PathBuf::from,
+    )
+}
+
+/// Every interleaving of what is shared between threads. A target directory of its own, since the
+/// flag would otherwise rebuild the whole workspace twice a run.
+fn loom() -> Outcome {
+    command(
+        cargo()
+            .args(["test", "--release", "-p", "onrush-broker", "--lib", "loom_"])
+            .env("RUSTFLAGS", "--cfg loom")
+            .env("LOOM_MAX_PREEMPTIONS", "3")
+            .env("CARGO_TARGET_DIR", target().join("loom")),
+    )
+}
+
+/// Undefined behaviour in what parses bytes.
+fn miri() -> Outcome {
+    if !succeeds(Command::new("cargo").args(["+nightly", "miri", "--version"])) {
+        let _ = succeeds(Command::new("rustup").args([
+            "+nightly",
+            "component",
+            "add",
+            "miri",
+            "rust-src",
+        ]));
+    }
+    if !succeeds(Command::new("cargo").args(["+nightly", "miri", "--version"])) {
+        return Outcome::Skipped(
+            "this machine has no nightly toolchain with Miri (rustup toolchain install nightly \
+             --component miri --component rust-src)"
+                .to_owned(),
+        );
+    }
+    command(
+        Command::new("cargo")
+            .args(["+nightly", "miri", "test", "-p", "onrush-record", "-p", "onrush-protocol"])
+            .env_remove("RUSTUP_TOOLCHAIN")
+            .env("MIRIFLAGS", "-Zmiri-disable-isolation")
+            .env("CARGO_TARGET_DIR", target().join("miri")),
+    )
+}

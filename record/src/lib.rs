@@ -14,6 +14,7 @@ mod crc;
 mod ids;
 mod murmur2;
 mod topic_id;
+mod varint;
 
 pub use crc::{crc32c, crc32c_append};
 pub use ids::{LeaderEpoch, Offset, Position, ProducerEpoch, ProducerId, Sequence, TimestampMs};

@@ -166,7 +166,6 @@ pub(super) fn total_len(length: i32) -> Result<u32, BatchError> {
 
 /// Length of the whole batch that starts with these bytes; `None` if its length field is not there yet.
 #[inline]
-#[allow(dead_code)]
 pub(super) fn announced_len(bytes: &[u8]) -> Option<Result<u32, BatchError>> {
     let raw = bytes.get(at::LENGTH..)?.first_chunk::<4>()?;
     Some(total_len(i32::from_be_bytes(*raw)))

@@ -10,14 +10,20 @@
 //! All numbers are big-endian.
 
 mod attributes;
+mod batches;
+mod builder;
 mod error;
 mod header;
+mod records;
 mod stamp;
 mod validate;
 
 pub use crate::codec::Codec;
 pub use attributes::{Attributes, TimestampType};
+pub use batches::{BatchRef, Batches};
+pub use builder::BatchBuilder;
 pub use error::BatchError;
 pub use header::{BatchHeader, HEADER_LEN, LENGTH_PREFIX};
-pub use stamp::{stamp, stamp_append_time, stamp_producer};
+pub use records::{Headers, RecordRef, Records};
+pub use stamp::{set_producer, stamp, stamp_append_time};
 pub use validate::{validate, verify_crc};

@@ -6,7 +6,7 @@ use super::header::at;
 use crate::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Sequence, TimestampMs, crc32c};
 
 #[inline]
-fn put<const N: usize>(batch: &mut [u8], at: usize, value: [u8; N]) {
+pub(super) fn put<const N: usize>(batch: &mut [u8], at: usize, value: [u8; N]) {
     batch[at..at + N].copy_from_slice(&value);
 }
 
@@ -36,7 +36,7 @@ pub fn stamp_append_time(bytes: &mut [u8], timestamp: TimestampMs) {
 ///
 /// # Panics
 /// If `bytes` are fewer than a header.
-pub fn stamp_producer(bytes: &mut [u8], id: ProducerId, epoch: ProducerEpoch, first: Sequence) {
+pub fn set_producer(bytes: &mut [u8], id: ProducerId, epoch: ProducerEpoch, first: Sequence) {
     put(bytes, at::PRODUCER_ID, id.get().to_be_bytes());
     put(bytes, at::PRODUCER_EPOCH, epoch.get().to_be_bytes());
     put(bytes, at::BASE_SEQUENCE, first.get().to_be_bytes());

@@ -1,4 +1,14 @@
 //! The four compressions that a batch's records may have.
+//!
+//! What comes compressed comes from strangers: a few bytes may announce, or really become, gigabytes.
+//! So every decompression has a cap, and no buffer is sized by a number read from the input.
+
+mod gzip;
+mod lz4;
+mod snappy;
+mod zstd;
+
+use crate::batch::BatchError;
 
 /// How the records of a batch are compressed.
 #[derive(Copy, Clone, Eq, PartialEq, Hash, Debug, Default)]
@@ -57,5 +67,74 @@ impl Codec {
 impl std::fmt::Display for Codec {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.pad(self.name())
+    }
+}
+
+/// Decompresses all of `input` into `out`, which is cleared first. Memory grows with what comes out,
+/// never with what the input announces, and never past `cap` bytes (but for one codec's fixed tables).
+///
+/// # Errors
+/// [`BatchError::TooLargeDecompressed`] once it would be more than `cap`, [`BatchError::Decompress`] if
+/// the input is damaged or does not end where it should. `out` then holds nothing of use.
+pub fn decompress(
+    codec: Codec,
+    input: &[u8],
+    cap: usize,
+    out: &mut Vec<u8>,
+) -> Result<(), BatchError> {
+    out.clear();
+    match codec {
+        Codec::None if input.len() > cap => Err(Failure::TooLarge),
+        Codec::None => {
+            out.extend_from_slice(input);
+            Ok(())
+        }
+        Codec::Gzip => gzip::decompress(input, cap, out),
+        Codec::Snappy => snappy::decompress(input, cap, out),
+        Codec::Lz4 => lz4::decompress(input, cap, out),
+        Codec::Zstd => zstd::decompress(input, cap, out),
+    }
+    .map_err(|failure| match failure {
+        Failure::TooLarge => BatchError::TooLargeDecompressed { cap },
+        Failure::Damaged(reason) => BatchError::Decompress { codec, reason },
+    })
+}
+
+/// Compresses `input` and appends the result to `out`, at each codec's usual level.
+///
+/// # Errors
+/// [`BatchError::Compress`] if the codec's library fails, which it does on no input we know of.
+pub fn compress(codec: Codec, input: &[u8], out: &mut Vec<u8>) -> Result<(), BatchError> {
+    match codec {
+        Codec::None => {
+            out.extend_from_slice(input);
+            Ok(())
+        }
+        Codec::Gzip => gzip::compress(input, out),
+        Codec::Snappy => snappy::compress(input, out),
+        Codec::Lz4 => lz4::compress(input, out),
+        Codec::Zstd => zstd::compress(input, out),
+    }
+    .map_err(|reason| BatchError::Compress { codec, reason })
+}
+
+/// Why decompression stopped.
+enum Failure {
+    TooLarge,
+    Damaged(String),
+}
+
+impl Failure {
+    fn damaged(reason: impl ToString) -> Self {
+        Self::Damaged(reason.to_string())
+    }
+}
+
+/// Makes room in `out` for `more` bytes, of at most `cap` in all, growing by doubling but not past the cap.
+fn reserve(out: &mut Vec<u8>, more: usize, cap: usize) {
+    let need = out.len().saturating_add(more);
+    if need > out.capacity() {
+        let target = need.max(out.capacity().saturating_mul(2)).min(cap.max(need));
+        out.reserve_exact(target - out.len());
     }
 }

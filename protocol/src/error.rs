@@ -177,6 +177,8 @@ error_codes! {
     70 COMMIT_METADATA_TOO_LARGE Refused,
     /// What this broker remembers of the group is damaged; the message names the file.
     71 COORDINATOR_DAMAGED Refused,
+    /// A commit with an epoch the member no longer has, as when it crosses a heartbeat. Commit again with the newest epoch.
+    72 STALE_MEMBER_EPOCH Retriable,
 
     /// The connection has a subscription of this number.
     80 SUBSCRIPTION_EXISTS Refused,

@@ -154,6 +154,24 @@ pub trait Wire: Sized {
     fn put(&self, out: &mut BytesMut);
     /// Reads a value.
     fn take(input: &mut Reader<'_>) -> Result<Self, DecodeError>;
+    /// Its bytes, field by field with their names, for the examples of `docs/PROTOCOL.md`.
+    #[cfg(test)]
+    fn lines(&self, name: &str, out: &mut Vec<(String, BytesMut)>) {
+        let mut bytes = BytesMut::new();
+        self.put(&mut bytes);
+        out.push((name.to_owned(), bytes));
+    }
+}
+
+/// The lines of an array: its count, then its elements by number.
+#[cfg(test)]
+fn array_lines<T: Wire>(elements: &[T], name: &str, out: &mut Vec<(String, BytesMut)>) {
+    let mut count = BytesMut::new();
+    put_count(elements.len(), &mut count);
+    out.push((format!("{name}: count"), count));
+    for (index, element) in elements.iter().enumerate() {
+        element.lines(&format!("{name}[{index}]"), out);
+    }
 }
 
 /// A whole body: fields in their order, nothing after them.
@@ -245,6 +263,16 @@ impl<T: Wire> Wire for Option<T> {
             other => Err(DecodeError::BadValue { field: "option", value: i64::from(other) }),
         }
     }
+    #[cfg(test)]
+    fn lines(&self, name: &str, out: &mut Vec<(String, BytesMut)>) {
+        let mut tag = BytesMut::new();
+        tag.put_u8(u8::from(self.is_some()));
+        let word = if self.is_some() { "present" } else { "absent" };
+        out.push((format!("{name}: {word}"), tag));
+        if let Some(value) = self {
+            value.lines(name, out);
+        }
+    }
 }
 
 fn put_count(len: usize, out: &mut BytesMut) {
@@ -269,6 +297,10 @@ impl<T: Wire> Wire for Vec<T> {
         }
         Ok(elements)
     }
+    #[cfg(test)]
+    fn lines(&self, name: &str, out: &mut Vec<(String, BytesMut)>) {
+        array_lines(self, name, out);
+    }
 }
 
 impl<T: Wire, const N: usize> Wire for SmallVec<[T; N]> {
@@ -287,6 +319,10 @@ impl<T: Wire, const N: usize> Wire for SmallVec<[T; N]> {
             elements.push(T::take(input)?);
         }
         Ok(elements)
+    }
+    #[cfg(test)]
+    fn lines(&self, name: &str, out: &mut Vec<(String, BytesMut)>) {
+        array_lines(self, name, out);
     }
 }
 

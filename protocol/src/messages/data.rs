@@ -15,7 +15,7 @@ pub type Parts<T> = SmallVec<[T; 4]>;
 names! {
     /// When an append is acknowledged.
     pub enum Acks {
-        /// 0: never. The request has no response at all, not even for an error.
+        /// 0: never. The request has no response at all; a refusal closes the connection.
         None = 0,
         /// 1: when written to the page cache: survives the broker's process, not the machine.
         Written = 1,

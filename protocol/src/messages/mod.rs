@@ -28,6 +28,13 @@ macro_rules! message {
             ) -> Result<Self, crate::wire::DecodeError> {
                 Ok(Self { $($field: crate::wire::Wire::take(_input)?,)* })
             }
+            #[cfg(test)]
+            fn lines(&self, _name: &str, _out: &mut Vec<(String, bytes::BytesMut)>) {
+                $(
+                    let name = [_name, stringify!($field)].join(if _name.is_empty() { "" } else { "." });
+                    crate::wire::Wire::lines(&self.$field, &name, _out);
+                )*
+            }
         }
 
         impl crate::wire::Message for $name {}
@@ -50,8 +57,19 @@ macro_rules! message {
                 ),)*]
             }
         }
-    )+};
+    )+
+
+        /// Every message of this module with its fields.
+        #[cfg(test)]
+        pub(crate) fn tables() -> Vec<crate::messages::Table> {
+            vec![$((stringify!($name), $name::fields()),)+]
+        }
+    };
 }
+
+/// A message's name and its fields: name, type, meaning.
+#[cfg(test)]
+pub(crate) type Table = (&'static str, Vec<(&'static str, String, String)>);
 
 /// A set of names for small numbers, strict in both directions.
 macro_rules! names {

@@ -12,6 +12,8 @@ use crate::response::{Deliver, Response};
 use crate::wire::{DecodeError, Message};
 
 proptest! {
+    #![proptest_config(super::cases())]
+
     #[test]
     fn arbitrary_bytes_never_panic(body in prop::collection::vec(any::<u8>(), 0..512)) {
         for opcode in Opcode::ALL {
@@ -110,7 +112,8 @@ fn mutate(dice: &mut Dice, frame: &mut Vec<u8>) {
 
 /// Rounds of the bounded fuzz; `ONRUSH_FUZZ_ROUNDS` asks for more.
 fn rounds() -> usize {
-    std::env::var("ONRUSH_FUZZ_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(1_500)
+    let default = if cfg!(miri) { 3 } else { 4_000 };
+    std::env::var("ONRUSH_FUZZ_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
 /// Whatever decodes, encodes to the very bytes it came from: there is one way to say a thing.

@@ -1,5 +1,6 @@
 //! What holds for every message at once.
 
+mod document;
 mod hostile;
 mod round_trip;
 pub(crate) mod sample;
@@ -9,6 +10,12 @@ use bytes::BytesMut;
 use crate::frame::FrameHeader;
 use crate::request::Request;
 use crate::response::{Deliver, Response};
+
+/// How often each property is tried. Miri is a thousand times slower, and may not write files.
+fn cases() -> proptest::test_runner::Config {
+    let cases = if cfg!(miri) { 3 } else { 256 };
+    proptest::test_runner::Config { cases, failure_persistence: None, ..Default::default() }
+}
 
 /// A frame split as a receiver would.
 fn split(frame: &[u8]) -> (FrameHeader, &[u8]) {

@@ -21,6 +21,8 @@ fn entropy() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
+    #![proptest_config(super::cases())]
+
     #[test]
     fn every_request_survives(bytes in entropy()) {
         for request in Request::samples(&mut Source::new(&bytes)) {

@@ -9,18 +9,30 @@ use crate::messages::offsets::OffsetSpec;
 use crate::messages::topics::TopicRef;
 use crate::wire::Maybe;
 
-/// Where choices come from; zeros once the bytes are used up.
+/// Where choices come from: the bytes, then the bytes again, a little changed on each lap. No bytes
+/// at all make the least of everything, so that proptest has something to shrink to.
 pub(crate) struct Source<'a> {
-    bytes: std::slice::Iter<'a, u8>,
+    bytes: &'a [u8],
+    taken: usize,
 }
 
 impl<'a> Source<'a> {
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes: bytes.iter() }
+        Self { bytes, taken: 0 }
+    }
+
+    fn next(&mut self) -> u8 {
+        if self.bytes.is_empty() {
+            return 0;
+        }
+        let lap = self.taken / self.bytes.len();
+        let byte = self.bytes[self.taken % self.bytes.len()];
+        self.taken += 1;
+        byte.wrapping_add(lap.wrapping_mul(0x9d).to_le_bytes()[0])
     }
 
     pub(crate) fn array<const N: usize>(&mut self) -> [u8; N] {
-        std::array::from_fn(|_| self.bytes.next().copied().unwrap_or(0))
+        std::array::from_fn(|_| self.next())
     }
 
     pub(crate) fn below(&mut self, bound: usize) -> usize {

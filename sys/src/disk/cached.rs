@@ -15,6 +15,13 @@ pub(super) fn is_cached(file: BorrowedFd<'_>, position: u64, len: u64) -> bool {
     }
 }
 
+/// The fallback alone.
+#[cfg(test)]
+#[cfg(all(target_os = "linux", not(miri)))]
+pub(super) fn is_cached_by_samples(file: BorrowedFd<'_>, position: u64, len: u64) -> bool {
+    linux::samples_cached(file, position, len)
+}
+
 /// Cannot be told here.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn is_cached(_file: BorrowedFd<'_>, _position: u64, _len: u64) -> bool {

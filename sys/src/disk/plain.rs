@@ -46,6 +46,12 @@ impl PlainDisk {
         ))
     }
 
+    /// See [`sync::Syncer::sync_whole`].
+    #[cfg(target_os = "linux")]
+    pub(super) fn sync_whole(&self, files: &[Arc<dyn File>]) -> Option<Vec<io::Result<()>>> {
+        self.syncer.sync_whole(files)
+    }
+
     pub(super) fn open_plain(&self, path: &Path, mode: OpenMode) -> io::Result<PlainFile> {
         let mut options = std::fs::OpenOptions::new();
         options.read(true).write(mode != OpenMode::Read);
@@ -154,6 +160,12 @@ fn held_by_another(mut file: std::fs::File, path: &Path) -> io::Error {
 #[derive(Debug)]
 pub(super) struct PlainFile {
     file: std::fs::File,
+}
+
+impl AsFd for PlainFile {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
 }
 
 impl File for PlainFile {

@@ -110,9 +110,8 @@ fn compressed_batches_hold_the_records_that_a_plain_one_would() {
         let batch = BatchRef::parse(&theirs).unwrap();
         batch.records().unwrap_err();
         let mut scratch = Vec::new();
-        let records = batch
-            .records_with(&mut scratch, CAP)
-            .unwrap_or_else(|error| panic!("{name}: {error}"));
+        let records =
+            batch.records_with(&mut scratch, CAP).unwrap_or_else(|error| panic!("{name}: {error}"));
         let ours = again(&batch, records);
         assert_eq!(ours[HEADER_LEN..], scratch[..], "{name}");
         assert_eq!(ours[57..61], theirs[57..61], "{name}");

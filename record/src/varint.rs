@@ -11,19 +11,21 @@ const fn unzigzag(value: u64) -> i64 {
     (value >> 1).cast_signed() ^ -(value & 1).cast_signed()
 }
 
-/// Bytes that the varint of `value` takes.
 #[inline(always)]
+const fn unzigzag_short(value: u32) -> i32 {
+    (value >> 1).cast_signed() ^ -(value & 1).cast_signed()
+}
+
+/// Bytes that the varint of `value` takes.
 pub(crate) const fn len(value: i64) -> usize {
     let significant = 63 - (zigzag(value) | 1).leading_zeros() as usize;
     significant / 7 + 1
 }
 
 /// Bytes of the longest varint.
-#[cfg(test)]
 const LONGEST: usize = 10;
 
 /// Writes the varint of `value` into `out` at `at`, and says where it ends. `out` has room for it.
-#[inline(always)]
 pub(crate) fn put(out: &mut [u8], mut at: usize, value: i64) -> usize {
     let mut rest = zigzag(value);
     while rest >= 0x80 {
@@ -47,36 +49,58 @@ pub(crate) fn take_long(input: &mut &[u8]) -> Option<i64> {
             *input = rest;
             Some(unzigzag(u64::from(a & 0x7f) | u64::from(b) << 7))
         }
-        _ => take_slowly(input),
+        _ => {
+            let (value, used) = take_slowly(input)?;
+            *input = &input[used..];
+            Some(value)
+        }
     }
 }
 
 /// Takes a varint of at most 32 bits off the front of `input`; `None` if it is cut short or too long.
 #[inline(always)]
 pub(crate) fn take(input: &mut &[u8]) -> Option<i32> {
-    i32::try_from(take_long(input)?).ok()
+    // As above, but in 32 bits: no check of the range on the short ways.
+    match **input {
+        [a, ref rest @ ..] if a < 0x80 => {
+            *input = rest;
+            Some(unzigzag_short(u32::from(a)))
+        }
+        [a, b, ref rest @ ..] if b < 0x80 => {
+            *input = rest;
+            Some(unzigzag_short(u32::from(a & 0x7f) | u32::from(b) << 7))
+        }
+        _ => {
+            let (value, used) = take_slowly(input)?;
+            *input = &input[used..];
+            i32::try_from(value).ok()
+        }
+    }
 }
 
+/// The varint at the front of `input` and how many bytes it takes. Takes its input by value, so that the
+/// caller's stays in registers.
 #[cold]
-fn take_slowly(input: &mut &[u8]) -> Option<i64> {
+fn take_slowly(input: &[u8]) -> Option<(i64, usize)> {
     let mut value = 0u64;
-    let mut shift = 0;
-    for (i, &byte) in input.iter().enumerate() {
+    for (i, &byte) in input.iter().take(LONGEST).enumerate() {
         let bits = u64::from(byte & 0x7f);
-        if shift == 63 && bits > 1 {
+        if i == LONGEST - 1 && bits > 1 {
             return None;
         }
-        value |= bits << shift;
+        value |= bits << (7 * i);
         if byte < 0x80 {
-            *input = &input[i + 1..];
-            return Some(unzigzag(value));
-        }
-        shift += 7;
-        if shift > 63 {
-            return None;
+            return Some((unzigzag(value), i + 1));
         }
     }
     None
+}
+
+/// The varint of a number already in zigzag and below 2^14, in the low bytes of the result, and how many
+/// bits of it count.
+#[inline(always)]
+pub(crate) fn short(zigzag: u64) -> (u64, u32) {
+    if zigzag < 0x80 { (zigzag, 8) } else { (zigzag & 0x7f | 0x80 | zigzag >> 7 << 8, 16) }
 }
 
 #[cfg(test)]
@@ -95,6 +119,12 @@ mod tests {
             let mut bytes = [0xff; LONGEST + 1];
             let end = put(&mut bytes, 0, value);
             assert_eq!(end, len(value), "{value}");
+            if end <= 2 {
+                let mut low = [0; 8];
+                low[..end].copy_from_slice(&bytes[..end]);
+                let bits = u32::try_from(8 * end).unwrap();
+                assert_eq!(short(zigzag(value)), (u64::from_le_bytes(low), bits));
+            }
             let mut rest = &bytes[..];
             assert_eq!(take_long(&mut rest), Some(value));
             assert_eq!(rest.len(), bytes.len() - end);

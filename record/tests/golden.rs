@@ -1,5 +1,7 @@
 //! Batches that real clients made: read them, make them again from what was read, compare the bytes.
 
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
 use onrush_record::batch::{
     BatchBuilder, BatchRef, Batches, Codec, HEADER_LEN, RecordRef, Records, TimestampType, stamp,
     validate,

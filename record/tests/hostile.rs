@@ -1,6 +1,8 @@
 //! Damage, bombs and nonsense: each gives an error, never other data, a panic, or memory by request.
 //! All from fixed seeds; `ONRUSH_FUZZ_ROUNDS` makes the random ones longer.
 
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
 use onrush_record::batch::{
     BatchBuilder, BatchError, BatchHeader, BatchRef, Batches, Codec, HEADER_LEN, set_producer,
     validate,
@@ -56,6 +58,11 @@ fn small(codec: Codec) -> Vec<u8> {
 /// All there is to be read from a batch, as text.
 fn contents(bytes: &[u8], cap: usize) -> Result<String, BatchError> {
     let batch = BatchRef::parse(bytes)?;
+    // A flipped bit may turn one codec into another, which Miri cannot run or not in time.
+    let codec = batch.header().attributes.codec()?;
+    if !codecs().any(|known| known == codec) {
+        return Err(BatchError::UnknownCodec { id: codec.id() });
+    }
     let mut scratch = Vec::new();
     let mut text = String::new();
     for record in batch.records_with(&mut scratch, cap)? {
@@ -174,7 +181,7 @@ fn random_edits_of_good_batches() {
 
 #[test]
 fn random_bytes_for_every_codec() {
-    let mut seeded = Seeded(0xc0de_c5);
+    let mut seeded = Seeded(0x00c0_dec5);
     for _ in 0..rounds(20_000) {
         for codec in codecs() {
             // Begins as the real thing does, now and then.

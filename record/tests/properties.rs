@@ -1,5 +1,7 @@
 //! What must hold of every batch, tried on many.
 
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
 use onrush_record::batch::{
     BatchBuilder, BatchError, BatchRef, Batches, Codec, HEADER_LEN, set_producer, stamp,
     stamp_append_time, validate,

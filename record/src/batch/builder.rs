@@ -12,7 +12,10 @@ const LONGEST: usize = i32::MAX as usize;
 /// room for the header; only a compressed batch is copied once more.
 #[derive(Debug)]
 pub struct BatchBuilder {
+    /// Room for the header, the records up to `end`, then bytes of no meaning: all room is there to be
+    /// written by index, since growing a vector bit by bit costs more than encoding a record.
     buffer: Vec<u8>,
+    end: usize,
     codec: Codec,
     count: u32,
     base_timestamp: TimestampMs,
@@ -36,10 +39,13 @@ impl BatchBuilder {
         Self::with_buffer(codec, Vec::with_capacity(bytes))
     }
 
-    /// The same, into a buffer that has served before: cleared, its room kept.
+    /// The same, into a buffer that has served before: what it holds is written over, its room kept.
+    /// Best given back as it came from [`finish`](Self::finish), for bytes that it holds need not be
+    /// cleared first.
     pub fn with_buffer(codec: Codec, buffer: Vec<u8>) -> Self {
         let mut builder = Self {
             buffer,
+            end: HEADER_LEN,
             codec,
             count: 0,
             base_timestamp: 0,
@@ -89,74 +95,119 @@ impl BatchBuilder {
         if self.count == 0 {
             self.base_timestamp = timestamp;
             self.max_timestamp = timestamp;
-            self.buffer.resize(HEADER_LEN, 0);
         }
         let timestamp_delta = timestamp.wrapping_sub(self.base_timestamp);
-        let (key_len, value_len) = (optional_len(key), optional_len(value));
-        let after_key = varint::len(value_len) + value.map_or(0, <[u8]>::len);
-        let body = 1
-            + varint::len(timestamp_delta)
-            + varint::len(i64::from(self.count))
-            + varint::len(key_len)
-            + key.map_or(0, <[u8]>::len)
-            + after_key
-            + headers_len(headers);
-        if body > LONGEST
-            || self.buffer.len() + body + varint::len(body.cast_signed() as i64) > LONGEST
-        {
+        let fits = headers.is_empty() && self.push_short(timestamp_delta, key, value).is_some();
+        if !fits && self.push_any(timestamp_delta, key, value, headers).is_none() {
             self.overflown = true;
             return self.count;
         }
         self.max_timestamp = self.max_timestamp.max(timestamp);
-        self.buffer.reserve(body + 2 * BLOCK);
-
-        let mut block = [0; BLOCK];
-        let mut end = varint::put(&mut block, 0, body.cast_signed() as i64);
-        end = varint::put(&mut block, end + 1, timestamp_delta);
-        end = varint::put(&mut block, end, i64::from(self.count));
-        end = varint::put(&mut block, end, key_len);
-        if let Some(key) = key {
-            self.put_block(&block, end);
-            self.buffer.extend_from_slice(key);
-            end = 0;
-        }
-        end = varint::put(&mut block, end, value_len);
-        self.put_block(&block, end);
-        if let Some(value) = value {
-            self.buffer.extend_from_slice(value);
-        }
-        if headers.is_empty() {
-            self.buffer.push(0);
-        } else {
-            self.put_headers(headers);
-        }
         let index = self.count;
         self.count += 1;
         index
     }
 
-    /// Appends the first `len` bytes of `block`. Copying all of it and giving the rest back is a few
-    /// fixed moves, where a copy of `len` bytes is a call.
+    /// Encodes a record as nearly all are: no headers, and no number in it of more than two bytes. Those
+    /// are put together in a register and written eight bytes at a time.
     #[inline(always)]
-    fn put_block(&mut self, block: &[u8; BLOCK], len: usize) {
-        let end = self.buffer.len() + len;
-        self.buffer.extend_from_slice(block);
-        self.buffer.truncate(end);
+    fn push_short(
+        &mut self,
+        timestamp_delta: i64,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+    ) -> Option<()> {
+        const NUMBERS: u64 = 1 << 14;
+        const LENGTHS: usize = 1 << 12;
+        let time = varint::zigzag(timestamp_delta);
+        let index = u64::from(self.count) << 1;
+        let key_len = key.map_or(0, <[u8]>::len);
+        let value_len = value.map_or(0, <[u8]>::len);
+        if time >= NUMBERS || index >= NUMBERS || (key_len | value_len) >= LENGTHS {
+            return None;
+        }
+        let (time, time_bits) = varint::short(time);
+        let (index, index_bits) = varint::short(index);
+        let (key_size, key_bits) = varint::short(key.map_or(1, |_| (key_len as u64) << 1));
+        let (value_size, value_bits) = varint::short(value.map_or(1, |_| (value_len as u64) << 1));
+        // Besides the numbers, a byte of attributes and one for "no headers".
+        let numbers = (time_bits + index_bits + key_bits + value_bits) / 8 + 2;
+        let body = numbers as usize + key_len + value_len;
+        if body >= 2 * LENGTHS {
+            return None;
+        }
+        let (size, size_bits) = varint::short((body as u64) << 1);
+        let mut room = self.room_for(body)?;
+
+        // The size, the attributes, the timestamp, the index: seven bytes at the most.
+        let head = size | (time | index << time_bits) << (size_bits + 8);
+        room.put_low(head, (size_bits + 8 + time_bits + index_bits) / 8);
+        if let Some(key) = key {
+            room.put_low(key_size, key_bits / 8);
+            room.put_slice(key);
+            room.put_low(value_size, value_bits / 8);
+        } else {
+            room.put_low(key_size | value_size << key_bits, (key_bits + value_bits) / 8);
+        }
+        room.put_slice(value.unwrap_or_default());
+        room.put_low(0, 1);
+        self.end += room.at;
+        Some(())
     }
 
+    /// Encodes any record; `None` if the batch cannot hold it.
     #[cold]
-    fn put_headers(&mut self, headers: &[(&[u8], Option<&[u8]>)]) {
-        let mut block = [0; BLOCK];
-        let end = varint::put(&mut block, 0, signed_len(headers.len()));
-        self.put_block(&block, end);
+    fn push_any(
+        &mut self,
+        timestamp_delta: i64,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        headers: &[(&[u8], Option<&[u8]>)],
+    ) -> Option<()> {
+        let index = i64::from(self.count);
+        let body = 1
+            + varint::len(timestamp_delta)
+            + varint::len(index)
+            + bytes_len(key)
+            + bytes_len(value)
+            + headers_len(headers);
+        let mut room = self.room_for(body)?;
+        room.put_number(signed_len(body));
+        room.put_low(0, 1);
+        room.put_number(timestamp_delta);
+        room.put_number(index);
+        room.put_bytes(key);
+        room.put_bytes(value);
+        room.put_number(signed_len(headers.len()));
         for (name, value) in headers {
-            let end = varint::put(&mut block, 0, signed_len(name.len()));
-            self.put_block(&block, end);
-            self.buffer.extend_from_slice(name);
-            let end = varint::put(&mut block, 0, optional_len(*value));
-            self.put_block(&block, end);
-            self.buffer.extend_from_slice(value.unwrap_or_default());
+            room.put_bytes(Some(name));
+            room.put_bytes(*value);
         }
+        self.end += room.at;
+        Some(())
+    }
+
+    /// Room for a record whose length is `body` without that number itself, if one so long may be.
+    #[inline(always)]
+    fn room_for(&mut self, body: usize) -> Option<Room<'_>> {
+        if body > LONGEST || self.end + body + BESIDES > LONGEST {
+            return None;
+        }
+        let end = self.end + body + BESIDES;
+        if end > self.buffer.len() {
+            self.grow(end);
+        }
+        Some(Room { bytes: &mut self.buffer[self.end..end], at: 0 })
+    }
+
+    /// Gets the buffer ready for writing up to `end`, and for some time to come.
+    #[cold]
+    fn grow(&mut self, end: usize) {
+        let step = self.buffer.len() + STEP;
+        let within =
+            if end <= self.buffer.capacity() { self.buffer.capacity() } else { usize::MAX };
+        let len = end.max(step).min(within);
+        self.buffer.resize(len, 0);
     }
 
     /// How many records were pushed.
@@ -173,13 +224,13 @@ impl BatchBuilder {
 
     /// Length of the batch as it stands, before compression.
     #[inline]
-    pub fn len(&self) -> usize {
-        self.buffer.len().max(HEADER_LEN)
+    pub const fn len(&self) -> usize {
+        self.end
     }
 
     /// Forgets all records, and whose they were; keeps the buffer.
     pub fn clear(&mut self) {
-        self.buffer.clear();
+        self.end = HEADER_LEN;
         self.count = 0;
         self.overflown = false;
         self.set_producer(ProducerId::NONE, ProducerEpoch::NONE, Sequence::NONE);
@@ -193,7 +244,7 @@ impl BatchBuilder {
     /// taken, and [`BatchError::Compress`] if the codec fails (the builder is cleared in both cases).
     pub fn finish(&mut self) -> Result<Vec<u8>, BatchError> {
         if self.overflown {
-            let length = self.buffer.len() as u64;
+            let length = self.end as u64;
             self.clear();
             return Err(BatchError::TooLarge { length, max: LONGEST as u64 });
         }
@@ -201,9 +252,12 @@ impl BatchBuilder {
             return Err(BatchError::Empty);
         }
         let batch = match self.codec {
-            Codec::None => std::mem::take(&mut self.buffer),
+            Codec::None => {
+                self.buffer.truncate(self.end);
+                std::mem::take(&mut self.buffer)
+            }
             codec => {
-                let plain = &self.buffer[HEADER_LEN..];
+                let plain = &self.buffer[HEADER_LEN..self.end];
                 let mut batch = Vec::with_capacity(HEADER_LEN + plain.len() / 2);
                 batch.resize(HEADER_LEN, 0);
                 let compressed = codec::compress(codec, plain, &mut batch);
@@ -243,8 +297,42 @@ impl BatchBuilder {
     }
 }
 
-/// Room for all of a record's numbers up to its value: four varints of 32 bits, one of 64, a byte.
-const BLOCK: usize = 32;
+/// Bytes wanted besides a record's body: its length in front, and what [`Room::put_low`] writes too many.
+const BESIDES: usize = 16;
+
+/// How much more of a buffer is made ready at a time: little, since it is for nothing if the batch ends.
+const STEP: usize = 4 * 1024;
+
+/// Where a record is written to.
+struct Room<'a> {
+    bytes: &'a mut [u8],
+    at: usize,
+}
+
+impl Room<'_> {
+    /// Writes the lowest `len` bytes of `bytes`. To write eight and go back is one move; to write `len`
+    /// is a call.
+    #[inline(always)]
+    fn put_low(&mut self, bytes: u64, len: u32) {
+        self.bytes[self.at..self.at + 8].copy_from_slice(&bytes.to_le_bytes());
+        self.at += len as usize;
+    }
+
+    #[inline(always)]
+    fn put_slice(&mut self, bytes: &[u8]) {
+        self.bytes[self.at..self.at + bytes.len()].copy_from_slice(bytes);
+        self.at += bytes.len();
+    }
+
+    fn put_number(&mut self, value: i64) {
+        self.at = varint::put(self.bytes, self.at, value);
+    }
+
+    fn put_bytes(&mut self, bytes: Option<&[u8]>) {
+        self.put_number(optional_len(bytes));
+        self.put_slice(bytes.unwrap_or_default());
+    }
+}
 
 #[inline(always)]
 fn signed_len(len: usize) -> i64 {
@@ -257,16 +345,13 @@ fn optional_len(bytes: Option<&[u8]>) -> i64 {
     bytes.map_or(-1, |bytes| signed_len(bytes.len()))
 }
 
-#[inline]
+/// What `bytes` take with their length in front.
+fn bytes_len(bytes: Option<&[u8]>) -> usize {
+    varint::len(optional_len(bytes)) + bytes.map_or(0, <[u8]>::len)
+}
+
 fn headers_len(headers: &[(&[u8], Option<&[u8]>)]) -> usize {
-    let all: usize = headers
-        .iter()
-        .map(|(name, value)| {
-            varint::len(signed_len(name.len()))
-                + name.len()
-                + varint::len(optional_len(*value))
-                + value.map_or(0, <[u8]>::len)
-        })
-        .sum();
+    let all: usize =
+        headers.iter().map(|(name, value)| bytes_len(Some(name)) + bytes_len(*value)).sum();
     varint::len(signed_len(headers.len())) + all
 }

@@ -1,1 +1,51 @@
 //! The native client library: producer, consumer, admin.
+//!
+//! A [`Client`] knows where a broker is; [`Producer`], [`Consumer`] and [`Admin`] are made from it.
+//! Connections are pipelined and come back by themselves. Every outcome is one of: done, refused
+//! (nothing happened), unknown (it may have happened): see [`Error::kind`].
+//!
+//! ```no_run
+//! # async fn example() -> onrush_client::Result<()> {
+//! use onrush_client::{Client, NewRecord, NewTopic, Start};
+//!
+//! let client = Client::connect("127.0.0.1:7222").await?;
+//! client.admin().create_topic(NewTopic::named("orders")).await?;
+//!
+//! let producer = client.producer().build().await?;
+//! let delivery = producer.send(NewRecord::to("orders").key(b"customer-7").value(b"3 apples")).await?;
+//! println!("stored at {:?}", delivery.await?.offset);
+//!
+//! let mut consumer = client.consumer().start(Start::Earliest).subscribe(&["orders"]).await?;
+//! let polled = consumer.poll().await?;
+//! for record in polled.records()? {
+//!     println!("{}: {:?}", record.offset, record.value);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+mod admin;
+mod client;
+pub mod connector;
+mod consumer;
+mod error;
+mod metadata;
+mod net;
+mod producer;
+
+pub use admin::{
+    Admin, CommittedOffset, ConfigSource, ConfigValue, GroupDescription, GroupListing, GroupMember,
+    GroupState, ListedOffset, MemberState, NewTopic, OffsetSpec, TopicDescription,
+};
+pub use client::{Client, ClientBuilder};
+pub use connector::Connector;
+pub use consumer::{
+    Commits, Consumer, ConsumerBuilder, Polled, PolledRecords, RebalanceListener, Start,
+};
+pub use error::{Error, Kind, Result};
+pub use metadata::TopicPartition;
+pub use net::TcpConnector;
+pub use onrush_protocol::ErrorCode;
+pub use onrush_record::Offset;
+pub use onrush_record::batch::{Codec, Headers, RecordRef};
+pub use producer::{Acks, Delivered, Delivery, NewRecord, Producer, ProducerBuilder, TrySend};

@@ -1,0 +1,101 @@
+//! A batch on its way: being filled, waiting, sent, or to be sent again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use onrush_record::batch::{BatchBuilder, BatchError, set_producer};
+use onrush_record::{ProducerEpoch, ProducerId, Sequence};
+
+use super::delivery::Completion;
+use super::pool::Pool;
+use crate::error::Error;
+
+/// Who an idempotent producer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Identity {
+    pub(super) id: ProducerId,
+    pub(super) epoch: ProducerEpoch,
+}
+
+impl Identity {
+    /// A producer without idempotence.
+    pub(super) const NONE: Self = Self { id: ProducerId::NONE, epoch: ProducerEpoch::NONE };
+}
+
+/// Records for one partition that share their fate.
+#[derive(Debug)]
+pub(super) struct Batch {
+    pub(super) builder: BatchBuilder,
+    pub(super) completion: Arc<Completion>,
+    /// When its first record came.
+    pub(super) opened: Duration,
+    /// Which flush it belongs to.
+    pub(super) generation: u64,
+    /// Bytes of the producer's buffer that it holds.
+    pub(super) reserved: usize,
+    pub(super) count: u32,
+    /// Its place among the partition's batches; given, as are the sequence and identity, when it is
+    /// sent first.
+    pub(super) order: u64,
+    pub(super) identity: Identity,
+    pub(super) first_sequence: Sequence,
+    /// As it was sent.
+    wire: Bytes,
+    pub(super) attempts: u32,
+    /// Sent while nothing else of the partition was under way.
+    pub(super) alone: bool,
+    /// Some attempt ended without a word on whether it succeeded.
+    pub(super) may_have_happened: bool,
+    /// What went wrong last.
+    pub(super) last_error: Option<Error>,
+}
+
+impl Batch {
+    pub(super) fn new(builder: BatchBuilder, opened: Duration, generation: u64) -> Self {
+        Self {
+            builder,
+            completion: Arc::default(),
+            opened,
+            generation,
+            reserved: 0,
+            count: 0,
+            order: 0,
+            identity: Identity::NONE,
+            first_sequence: Sequence::NONE,
+            wire: Bytes::new(),
+            attempts: 0,
+            alone: false,
+            may_have_happened: false,
+            last_error: None,
+        }
+    }
+
+    /// Whether it was never sent.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.attempts == 0
+    }
+
+    /// Gives it a place in a producer's sequence. Of a batch that was sent before, the caller knows
+    /// that it was not appended.
+    pub(super) fn number(&mut self, identity: Identity, first_sequence: Sequence) {
+        self.identity = identity;
+        self.first_sequence = first_sequence;
+        if !self.wire.is_empty() {
+            let mut copy = BytesMut::from(&self.wire[..]);
+            set_producer(&mut copy, identity.id, identity.epoch, first_sequence);
+            self.wire = copy.freeze();
+        }
+    }
+
+    /// The bytes to send, encoded on the first attempt and the same on every other.
+    pub(super) fn wire(&mut self, pool: &Arc<Pool>) -> Result<Bytes, BatchError> {
+        if self.wire.is_empty() {
+            let Identity { id, epoch } = self.identity;
+            self.builder.set_producer(id, epoch, self.first_sequence);
+            let bytes = self.builder.finish()?;
+            self.wire = Bytes::from_owner(pool.keep(bytes));
+        }
+        Ok(self.wire.clone())
+    }
+}

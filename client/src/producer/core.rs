@@ -1,0 +1,278 @@
+//! What the handles of a producer and its link's task share.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
+
+use onrush_protocol::request::Acks;
+use onrush_record::batch::Codec;
+use onrush_sys::Clock;
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::Notify;
+
+use super::batch::{Batch, Identity};
+use super::delivery::Delivery;
+use super::outcome::final_error;
+use super::pool::Pool;
+use super::pump::PumpState;
+use super::queue::Limits;
+use super::record::NewRecord;
+use super::topic::{Refusal, TopicQueue};
+use super::unsettled::Unsettled;
+use crate::error::Error;
+use crate::metadata::TopicInfo;
+use crate::net::link::LinkShared;
+
+/// A producer without its handles.
+#[derive(Debug)]
+pub(super) struct Core {
+    pub(super) me: Weak<Self>,
+    pub(super) link: Arc<LinkShared>,
+    pub(super) acks: Acks,
+    pub(super) codec: Codec,
+    pub(super) batch_bytes: usize,
+    pub(super) limits: Limits,
+    pub(super) pool: Arc<Pool>,
+    buffer_bytes: usize,
+    /// Bytes of the buffer that are taken.
+    buffered: AtomicUsize,
+    /// Rung when bytes of the buffer become free.
+    pub(super) room: Notify,
+    /// Whoever sends next should let the link's task run first: a batch is full, and still in cache.
+    yield_asked: AtomicBool,
+    /// The first topic that was sent to, found without a lock; most producers have no other.
+    first: OnceLock<Arc<TopicQueue>>,
+    topics: RwLock<HashMap<Arc<str>, Arc<TopicQueue>>>,
+    /// Partitions with something to do.
+    pub(super) ready: Mutex<Vec<(Arc<TopicQueue>, usize)>>,
+    unsettled: Mutex<Unsettled>,
+    /// Rung when a batch is settled while somebody flushes.
+    pub(super) settled: Notify,
+    pub(super) flushing: AtomicUsize,
+    closed: AtomicBool,
+    pub(super) pump: Mutex<PumpState>,
+    identity: Mutex<Identity>,
+    seed: AtomicU64,
+}
+
+/// How a producer is set up.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    pub(super) acks: Acks,
+    pub(super) codec: Codec,
+    pub(super) batch_bytes: usize,
+    pub(super) buffer_bytes: usize,
+    pub(super) limits: Limits,
+}
+
+impl Core {
+    pub(super) fn new(link: Arc<LinkShared>, settings: &Settings) -> Arc<Self> {
+        // Room for a batch, and for the encoder to write past its end.
+        const SLACK: usize = 256;
+        Arc::new_cyclic(|me| Self {
+            me: Weak::clone(me),
+            link,
+            acks: settings.acks,
+            codec: settings.codec,
+            batch_bytes: settings.batch_bytes,
+            limits: settings.limits,
+            pool: Pool::new(settings.batch_bytes + SLACK),
+            buffer_bytes: settings.buffer_bytes,
+            buffered: AtomicUsize::new(0),
+            room: Notify::new(),
+            yield_asked: AtomicBool::new(false),
+            first: OnceLock::new(),
+            topics: RwLock::default(),
+            ready: Mutex::default(),
+            unsettled: Mutex::new(Unsettled::new()),
+            settled: Notify::new(),
+            flushing: AtomicUsize::new(0),
+            closed: AtomicBool::new(false),
+            pump: Mutex::default(),
+            identity: Mutex::new(Identity::NONE),
+            seed: AtomicU64::new(0),
+        })
+    }
+
+    pub(super) fn clock(&self) -> &dyn Clock {
+        &*self.link.config.clock
+    }
+
+    /// Sets who the producer is; topics learned from now on start with it.
+    pub(super) fn set_identity(&self, identity: Identity) {
+        *self.identity.lock() = identity;
+        // Producers start with different partitions, whoever they are.
+        self.seed.store(identity.id.get().unsigned_abs(), Ordering::Relaxed);
+    }
+
+    /// Puts a record into its batch.
+    #[inline]
+    pub(super) fn append(&self, record: &NewRecord<'_>) -> Result<Delivery, Refusal> {
+        if self.closed.load(Ordering::Relaxed) {
+            return Err(Refusal::Failed(Error::Closed));
+        }
+        match self.first.get() {
+            Some(topic) if *topic.name == *record.topic => topic.append(self, record),
+            _ => self.append_to_other(record),
+        }
+    }
+
+    fn append_to_other(&self, record: &NewRecord<'_>) -> Result<Delivery, Refusal> {
+        match self.topics.read().get(record.topic) {
+            Some(topic) => topic.append(self, record),
+            None => Err(Refusal::Unknown),
+        }
+    }
+
+    /// Takes over what the broker says about a topic.
+    pub(super) fn learn(&self, info: &TopicInfo) -> Result<(), Error> {
+        if info.partitions == 0 {
+            return Err(Error::invalid(format_args!("topic {} has no partitions", info.name)));
+        }
+        let (identity, now) = (*self.identity.lock(), self.clock().monotonic());
+        let mut topics = self.topics.write();
+        if let Some(topic) = topics.get(&info.name) {
+            topic.state.lock().update(info, identity, now);
+        } else {
+            let seed = usize::try_from(self.seed.load(Ordering::Relaxed)).unwrap_or_default();
+            let topic = Arc::new(TopicQueue::new(info, identity, seed, now));
+            self.first.get_or_init(|| Arc::clone(&topic));
+            topics.insert(Arc::clone(&topic.name), topic);
+        }
+        Ok(())
+    }
+
+    /// Every topic that was sent to.
+    pub(super) fn all_topics(&self) -> Vec<Arc<TopicQueue>> {
+        self.topics.read().values().cloned().collect()
+    }
+
+    /// Tells the link's task that a partition has something to do.
+    pub(super) fn list(&self, topic: &Arc<TopicQueue>, partition: usize) {
+        let was_empty = {
+            let mut ready = self.ready.lock();
+            ready.push((Arc::clone(topic), partition));
+            ready.len() == 1
+        };
+        if was_empty {
+            self.link.wake();
+        }
+    }
+
+    /// Lists every partition that has something to send.
+    pub(super) fn list_all(&self) {
+        for topic in self.all_topics() {
+            let mut state = topic.state.lock();
+            for (partition, queue) in state.partitions.iter_mut().enumerate() {
+                if !queue.listed && queue.has_work() {
+                    queue.listed = true;
+                    self.list(&topic, partition);
+                }
+            }
+        }
+        self.link.wake();
+    }
+
+    /// Takes bytes of the buffer. An empty buffer gives any amount.
+    pub(super) fn reserve(&self, bytes: usize) -> bool {
+        let before = self.buffered.fetch_add(bytes, Ordering::Relaxed);
+        let fits = before == 0 || before + bytes <= self.buffer_bytes;
+        if !fits {
+            self.buffered.fetch_sub(bytes, Ordering::Relaxed);
+        }
+        fits
+    }
+
+    /// The largest record worth trying.
+    pub(super) fn max_record_bytes(&self) -> usize {
+        // A frame has a header, a request and the batch's header besides.
+        const AROUND: usize = 4 << 10;
+        let frame = self.link.max_frame.load(Ordering::Relaxed) as usize;
+        self.buffer_bytes.min(frame.saturating_sub(AROUND))
+    }
+
+    pub(super) fn opened_batch(&self) -> u64 {
+        self.unsettled.lock().opened()
+    }
+
+    pub(super) fn ask_to_yield(&self) {
+        self.yield_asked.store(true, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(super) fn take_yield(&self) -> bool {
+        self.yield_asked.load(Ordering::Relaxed) && self.yield_asked.swap(false, Ordering::Relaxed)
+    }
+
+    /// Ends a batch's life: tells its records, gives back its room.
+    pub(super) fn finish(
+        &self,
+        topic: &TopicQueue,
+        partition: usize,
+        batch: Batch,
+        outcome: Result<Option<onrush_record::Offset>, Error>,
+    ) {
+        let partition = u32::try_from(partition).unwrap_or(u32::MAX);
+        batch.completion.complete(outcome.map(|first| (partition, first)).map_err(|error| {
+            tracing::debug!(topic = &*topic.name, partition, %error, "batch not delivered");
+            error
+        }));
+        self.buffered.fetch_sub(batch.reserved, Ordering::Relaxed);
+        self.unsettled.lock().settled(batch.generation);
+        self.room.notify_waiters();
+        if self.flushing.load(Ordering::Acquire) > 0 {
+            self.settled.notify_waiters();
+        }
+    }
+
+    /// Ends the generation of batches that a flush waits for.
+    pub(super) fn end_generation(&self) -> u64 {
+        self.unsettled.lock().end_generation()
+    }
+
+    pub(super) fn is_settled(&self, generation: u64) -> bool {
+        self.unsettled.lock().is_settled(generation)
+    }
+
+    pub(super) fn nothing_unsettled(&self) -> bool {
+        self.unsettled.lock().is_empty()
+    }
+
+    /// Takes no more records.
+    pub(super) fn close(&self) {
+        self.closed.store(true, Ordering::Relaxed);
+    }
+
+    /// Fails what has waited for too long.
+    pub(super) fn expire(&self, now: Duration) {
+        for topic in self.all_topics() {
+            let partitions = topic.state.lock().partitions.len();
+            for partition in 0..partitions {
+                let late = topic.state.lock().partitions[partition].expired(now, &self.limits);
+                for batch in late {
+                    let error = final_error(&topic.name, partition, &batch, &self.limits);
+                    self.finish(&topic, partition, batch, Err(error));
+                }
+            }
+        }
+    }
+
+    /// Fails everything: the link's task is gone.
+    pub(super) fn fail_all(&self) {
+        self.close();
+        for topic in self.all_topics() {
+            let partitions = topic.state.lock().partitions.len();
+            for partition in 0..partitions {
+                let rest = topic.state.lock().partitions[partition].drain();
+                for batch in rest {
+                    let error = match (batch.may_have_happened, &batch.last_error) {
+                        (true, Some(error)) => error.clone(),
+                        _ => Error::Closed,
+                    };
+                    self.finish(&topic, partition, batch, Err(error));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! What becomes of a record: one shared completion per batch, an index per record.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, Waker};
+
+use onrush_record::Offset;
+use parking_lot::Mutex;
+
+use crate::error::Error;
+
+/// Where a record went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delivered {
+    /// The partition.
+    pub partition: u32,
+    /// The offset in it. Absent where the broker does not say: without acknowledgements
+    /// ([`Acks::None`](crate::Acks::None)), and when a retried record turns out to have been
+    /// appended too long ago for the broker to remember where.
+    pub offset: Option<Offset>,
+}
+
+/// What became of a batch: partition and offset of its first record.
+pub(crate) type Outcome = Result<(u32, Option<Offset>), Error>;
+
+/// Shared by the records of one batch.
+#[derive(Debug, Default)]
+pub(crate) struct Completion {
+    outcome: OnceLock<Outcome>,
+    waiting: Mutex<Vec<Option<Waker>>>,
+}
+
+impl Completion {
+    /// Tells everyone who waits, now or later.
+    pub(crate) fn complete(&self, outcome: Outcome) {
+        // A batch is settled once; a second outcome would be a repetition of the first.
+        let _ = self.outcome.set(outcome);
+        let waiting = std::mem::take(&mut *self.waiting.lock());
+        waiting.into_iter().flatten().for_each(Waker::wake);
+    }
+}
+
+/// The outcome of one record, some time in the future. Dropping it does not take the record back.
+#[derive(Debug)]
+#[must_use = "without awaiting it there is no telling whether the record arrived"]
+pub struct Delivery {
+    completion: Arc<Completion>,
+    index: u32,
+    /// Where this future's waker is kept, once it has waited.
+    place: Option<u32>,
+}
+
+impl Delivery {
+    #[inline]
+    pub(crate) fn new(completion: Arc<Completion>, index: u32) -> Self {
+        Self { completion, index, place: None }
+    }
+
+    /// The outcome, if it is there already.
+    pub fn try_outcome(&self) -> Option<Result<Delivered, Error>> {
+        let outcome = self.completion.outcome.get()?;
+        Some(outcome.clone().map(|(partition, first)| Delivered {
+            partition,
+            offset: first.map(|first| first.plus(self.index.into())),
+        }))
+    }
+
+    fn wait(&mut self, cx: &Context<'_>) {
+        let mut waiting = self.completion.waiting.lock();
+        if self.completion.outcome.get().is_some() {
+            // Settled meanwhile; whoever settles may have taken the wakers already.
+            cx.waker().wake_by_ref();
+            return;
+        }
+        match self.place.and_then(|place| waiting.get_mut(place as usize)) {
+            Some(Some(waker)) if waker.will_wake(cx.waker()) => {}
+            Some(slot) => *slot = Some(cx.waker().clone()),
+            None => {
+                self.place = u32::try_from(waiting.len()).ok();
+                waiting.push(Some(cx.waker().clone()));
+            }
+        }
+    }
+}
+
+impl Future for Delivery {
+    type Output = Result<Delivered, Error>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.try_outcome() {
+            Some(outcome) => Poll::Ready(outcome),
+            None => {
+                self.wait(cx);
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl Drop for Delivery {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(place) = self.place
+            && self.completion.outcome.get().is_none()
+            && let Some(slot) = self.completion.waiting.lock().get_mut(place as usize)
+        {
+            *slot = None;
+        }
+    }
+}

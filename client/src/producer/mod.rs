@@ -1,0 +1,289 @@
+//! Sending records.
+//!
+//! A record is encoded straight into the open batch of its partition. The task of the producer's
+//! connection takes batches as they can go: at once when nothing is under way, otherwise with all
+//! that came meanwhile. `topic` holds what sends touch, `queue` the order of one partition's
+//! batches, `pump` and `outcome` the way out and back.
+
+mod batch;
+mod core;
+mod delivery;
+mod outcome;
+mod pool;
+mod pump;
+mod queue;
+mod record;
+#[cfg(test)]
+mod tests;
+mod topic;
+mod unsettled;
+
+use std::fmt;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use onrush_protocol::request::InitProducerRequest;
+use onrush_record::batch::Codec;
+
+use self::batch::Identity;
+use self::core::{Core, Settings};
+pub use self::delivery::{Delivered, Delivery};
+use self::queue::Limits;
+pub use self::record::NewRecord;
+use self::topic::Refusal;
+use crate::error::{Error, Result};
+use crate::metadata;
+use crate::net::link::{Link, LinkConfig, LinkShared};
+
+pub use onrush_protocol::request::Acks;
+
+/// Why [`Producer::try_send`] took no record.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrySend {
+    /// The buffer is full; room comes as batches are acknowledged.
+    #[error("the producer's buffer is full; await send(), or wait for deliveries")]
+    Full,
+    /// The topic was not sent to before. [`Producer::send`] and [`Producer::prepare`] look it up.
+    #[error("the topic is not known yet; call prepare() first, or await send()")]
+    UnknownTopic,
+    /// It will not be taken later either.
+    #[error(transparent)]
+    Failed(#[from] Error),
+}
+
+/// Sets up a [`Producer`].
+#[derive(Clone, Debug)]
+pub struct ProducerBuilder {
+    link: LinkConfig,
+    settings: Settings,
+    idempotent: bool,
+}
+
+impl ProducerBuilder {
+    pub(crate) fn new(link: LinkConfig) -> Self {
+        let limits = Limits {
+            max_in_flight: 5,
+            open_window: 1,
+            linger: Duration::ZERO,
+            delivery_timeout: Duration::from_secs(120),
+        };
+        let settings = Settings {
+            acks: Acks::All,
+            codec: Codec::None,
+            batch_bytes: 64 << 10,
+            buffer_bytes: 32 << 20,
+            limits,
+        };
+        Self { link, settings, idempotent: true }
+    }
+
+    /// When a record counts as delivered. Default: [`Acks::All`], on stable storage.
+    #[must_use]
+    pub fn acks(mut self, acks: Acks) -> Self {
+        self.settings.acks = acks;
+        self
+    }
+
+    /// How long a batch that is not full waits for more. Default: not at all; batches then hold
+    /// what came while the one before was under way.
+    #[must_use]
+    pub fn linger(mut self, linger: Duration) -> Self {
+        self.settings.limits.linger = linger;
+        self
+    }
+
+    /// Size at which a batch is full, before compression. A larger record has a batch of its own.
+    /// Default: 64 KiB.
+    #[must_use]
+    pub fn batch_bytes(mut self, bytes: usize) -> Self {
+        self.settings.batch_bytes = bytes.clamp(1 << 10, 64 << 20);
+        self
+    }
+
+    /// Memory for records that are not acknowledged yet; when it is full, sends wait. Default: 32 MiB.
+    #[must_use]
+    pub fn buffer_bytes(mut self, bytes: usize) -> Self {
+        self.settings.buffer_bytes = bytes.max(1 << 10);
+        self
+    }
+
+    /// How batches are compressed. Default: not.
+    #[must_use]
+    pub fn compression(mut self, codec: Codec) -> Self {
+        self.settings.codec = codec;
+        self
+    }
+
+    /// Whether retries leave neither duplicates nor changes of order, as the broker recognises what
+    /// it has already. Default: yes, unless there are no acknowledgements to begin with. Without
+    /// it, a batch whose outcome is unknown is not sent again.
+    #[must_use]
+    pub fn idempotent(mut self, idempotent: bool) -> Self {
+        self.idempotent = idempotent;
+        self
+    }
+
+    /// Batches of one partition under way at a time, 1 to 5: an idempotent producer's last five
+    /// are what a broker remembers. Default: 5.
+    #[must_use]
+    pub fn max_in_flight(mut self, batches: usize) -> Self {
+        self.settings.limits.max_in_flight = batches.clamp(1, 5);
+        self
+    }
+
+    /// How long a record may take, waiting, sending and retries together. Default: 2 minutes.
+    #[must_use]
+    pub fn delivery_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.limits.delivery_timeout = timeout;
+        self
+    }
+
+    /// Connects and makes the producer.
+    ///
+    /// # Errors
+    /// When the broker cannot be reached or gives no producer id.
+    pub async fn build(mut self) -> Result<Producer> {
+        // Waiting for the disk is long compared to a frame's cost; waiting for a page cache is not.
+        self.settings.limits.open_window = match self.settings.acks {
+            Acks::All => self.settings.limits.max_in_flight,
+            Acks::Written | Acks::None => 1,
+        };
+        let shared = LinkShared::new(self.link);
+        let core = Core::new(Arc::clone(&shared), &self.settings);
+        let link = Link::open(shared, core.clone()).await?;
+        if self.idempotent && self.settings.acks != Acks::None {
+            let given = link.shared.call_again(&InitProducerRequest {}).await?;
+            core.set_identity(Identity { id: given.producer_id, epoch: given.producer_epoch });
+        }
+        Ok(Producer { inner: Arc::new(Inner { core, _link: link }) })
+    }
+}
+
+/// Sends records to topics. Cloning is cheap; clones share one buffer and one connection.
+///
+/// When the last clone is dropped without [`close`](Self::close), what is buffered is still sent
+/// in the background as long as the connection holds, but nobody learns how that ended.
+#[derive(Clone)]
+pub struct Producer {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    core: Arc<Core>,
+    _link: Link,
+}
+
+impl Producer {
+    /// Takes a record and answers with a future of what becomes of it. Waits while the buffer is
+    /// full; a call dropped while waiting has sent nothing.
+    ///
+    /// # Errors
+    /// When the topic does not exist, or the record cannot be taken whatever happens.
+    #[inline]
+    pub async fn send(&self, record: NewRecord<'_>) -> Result<Delivery> {
+        if self.inner.core.take_yield() {
+            tokio::task::yield_now().await;
+        }
+        match self.inner.core.append(&record) {
+            Ok(delivery) => Ok(delivery),
+            Err(refusal) => self.send_slowly(&record, refusal).await,
+        }
+    }
+
+    #[cold]
+    async fn send_slowly(&self, record: &NewRecord<'_>, refusal: Refusal) -> Result<Delivery> {
+        let core = &self.inner.core;
+        let mut refusal = refusal;
+        loop {
+            match refusal {
+                Refusal::Failed(error) => return Err(error),
+                Refusal::Unknown => self.prepare(record.topic).await?,
+                Refusal::Full => {
+                    let mut room = pin!(core.room.notified());
+                    room.as_mut().enable();
+                    match core.append(record) {
+                        Err(Refusal::Full) => room.await,
+                        Err(other) => {
+                            refusal = other;
+                            continue;
+                        }
+                        Ok(delivery) => return Ok(delivery),
+                    }
+                }
+            }
+            refusal = match core.append(record) {
+                Ok(delivery) => return Ok(delivery),
+                Err(refusal) => refusal,
+            };
+        }
+    }
+
+    /// Takes a record if that is possible at once.
+    ///
+    /// # Errors
+    /// [`TrySend`] says why not.
+    #[inline]
+    pub fn try_send(&self, record: NewRecord<'_>) -> Result<Delivery, TrySend> {
+        self.inner.core.append(&record).map_err(|refusal| match refusal {
+            Refusal::Full => TrySend::Full,
+            Refusal::Unknown => TrySend::UnknownTopic,
+            Refusal::Failed(error) => TrySend::Failed(error),
+        })
+    }
+
+    /// Looks a topic up, so that the first record to it need not wait for that.
+    ///
+    /// # Errors
+    /// When the topic does not exist.
+    pub async fn prepare(&self, topic: &str) -> Result<()> {
+        let info = metadata::topic(&self.inner.core.link, topic).await?;
+        self.inner.core.learn(&info)
+    }
+
+    /// Waits until every record sent before is delivered or has failed. Does not wait for linger.
+    pub async fn flush(&self) {
+        let core = &self.inner.core;
+        let generation = core.end_generation();
+        let _hurry = Hurry::new(core);
+        core.list_all();
+        loop {
+            let mut settled = pin!(core.settled.notified());
+            settled.as_mut().enable();
+            if core.is_settled(generation) {
+                return;
+            }
+            settled.await;
+        }
+    }
+
+    /// Flushes, and takes no more records; neither do the producer's clones.
+    pub async fn close(self) {
+        self.inner.core.close();
+        self.flush().await;
+    }
+}
+
+impl fmt::Debug for Producer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Producer").field("server", &self.inner.core.link.config.connector).finish()
+    }
+}
+
+/// While it lives, batches are sent without lingering.
+struct Hurry<'a>(&'a Core);
+
+impl<'a> Hurry<'a> {
+    fn new(core: &'a Core) -> Self {
+        core.flushing.fetch_add(1, Ordering::AcqRel);
+        Self(core)
+    }
+}
+
+impl Drop for Hurry<'_> {
+    fn drop(&mut self) {
+        self.0.flushing.fetch_sub(1, Ordering::AcqRel);
+    }
+}

@@ -1,0 +1,190 @@
+//! The partitions of one topic, as a producer sees them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use onrush_record::batch::BatchBuilder;
+use onrush_record::{TimestampMs, TopicId, partition_for_key};
+use parking_lot::Mutex;
+
+use super::batch::{Batch, Identity};
+use super::core::Core;
+use super::delivery::Delivery;
+use super::queue::PartitionQueue;
+use super::record::NewRecord;
+use crate::error::Error;
+use crate::metadata::TopicInfo;
+
+/// Records that share one reading of the clock, at most.
+const RECORDS_PER_TIMESTAMP: u32 = 16;
+
+/// The producer's buffer is handed out in pieces of this size.
+const RESERVE_STEP: usize = 4 << 10;
+
+/// Why a record was not taken.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    /// The topic is not known yet, or may have changed.
+    Unknown,
+    /// The buffer is full.
+    Full,
+    /// It never will be.
+    Failed(Error),
+}
+
+/// One topic.
+#[derive(Debug)]
+pub(super) struct TopicQueue {
+    pub(super) name: Arc<str>,
+    pub(super) state: Mutex<TopicState>,
+}
+
+/// What is behind the topic's lock.
+#[derive(Debug)]
+pub(super) struct TopicState {
+    pub(super) id: TopicId,
+    pub(super) partitions: Vec<PartitionQueue>,
+    /// Where records without a key go until that partition's batch is sent.
+    sticky: usize,
+    sticky_used: bool,
+    /// The broker did not know it any more.
+    pub(super) stale: bool,
+    pub(super) loaded: Duration,
+    timestamp: TimestampMs,
+    timestamp_uses: u32,
+}
+
+impl TopicQueue {
+    pub(super) fn new(info: &TopicInfo, identity: Identity, seed: usize, now: Duration) -> Self {
+        let mut state = TopicState {
+            id: info.id,
+            partitions: Vec::new(),
+            sticky: seed % (info.partitions.max(1) as usize),
+            sticky_used: false,
+            stale: false,
+            loaded: now,
+            timestamp: 0,
+            timestamp_uses: 0,
+        };
+        state.update(info, identity, now);
+        Self { name: Arc::clone(&info.name), state: Mutex::new(state) }
+    }
+
+    /// Puts a record into its partition's batch.
+    #[inline]
+    pub(super) fn append(
+        self: &Arc<Self>,
+        core: &Core,
+        record: &NewRecord<'_>,
+    ) -> Result<Delivery, Refusal> {
+        let mut state = self.state.lock();
+        let state = &mut *state;
+        if state.stale {
+            return Err(Refusal::Unknown);
+        }
+        let most = record.most_bytes();
+        let mut index = state.choose(record)?;
+        let mut queue = &mut state.partitions[index];
+        if let Some(open) = &queue.open
+            && open.builder.len() + most > core.batch_bytes
+        {
+            queue.close_open();
+            core.ask_to_yield();
+            index = state.choose(record)?;
+            queue = &mut state.partitions[index];
+        }
+        if queue.open.is_none() {
+            if let Some(error) = queue.refused() {
+                return Err(Refusal::Failed(error.clone()));
+            }
+            queue.open = Some(open_batch(core, most)?);
+            state.timestamp_uses = 0;
+        }
+        let Some(open) = &mut queue.open else { return Err(Refusal::Full) };
+        let need = open.builder.len() + most;
+        if need > open.reserved {
+            let more = (need - open.reserved).next_multiple_of(RESERVE_STEP);
+            if !core.reserve(more) {
+                return Err(Refusal::Full);
+            }
+            open.reserved += more;
+        }
+        let timestamp = match record.timestamp {
+            Some(timestamp) => timestamp,
+            None => {
+                if state.timestamp_uses == 0 {
+                    state.timestamp = core.clock().now_ms();
+                    state.timestamp_uses = RECORDS_PER_TIMESTAMP;
+                }
+                state.timestamp_uses -= 1;
+                state.timestamp
+            }
+        };
+        let at = open.builder.push(timestamp, record.key, record.value, &record.headers);
+        open.count = at + 1;
+        let delivery = Delivery::new(Arc::clone(&open.completion), at);
+        if !queue.listed && queue.can_progress(&core.limits) {
+            queue.listed = true;
+            core.list(self, index);
+        }
+        Ok(delivery)
+    }
+}
+
+fn open_batch(core: &Core, most: usize) -> Result<Batch, Refusal> {
+    if most > core.max_record_bytes() {
+        return Err(Refusal::Failed(Error::invalid(format_args!(
+            "a record of about {most} bytes is more than the producer's buffer or a frame can hold"
+        ))));
+    }
+    let reserved = (most + onrush_record::batch::HEADER_LEN).next_multiple_of(RESERVE_STEP);
+    if !core.reserve(reserved) {
+        return Err(Refusal::Full);
+    }
+    let builder = BatchBuilder::with_buffer(core.codec, core.pool.take());
+    let mut batch = Batch::new(builder, core.clock().monotonic(), core.opened_batch());
+    batch.reserved = reserved;
+    Ok(batch)
+}
+
+impl TopicState {
+    /// Takes over what the broker says about the topic.
+    pub(super) fn update(&mut self, info: &TopicInfo, identity: Identity, now: Duration) {
+        if self.id != info.id {
+            // Another topic of the same name, which knows nothing of what the old one was sent.
+            self.partitions.iter_mut().for_each(|queue| queue.restart(identity));
+        }
+        self.id = info.id;
+        self.stale = false;
+        self.loaded = now;
+        let count = info.partitions as usize;
+        while self.partitions.len() < count {
+            self.partitions.push(PartitionQueue::new(identity));
+        }
+    }
+
+    /// The partition that a record goes to.
+    #[inline]
+    fn choose(&mut self, record: &NewRecord<'_>) -> Result<usize, Refusal> {
+        let count = self.partitions.len();
+        match (record.partition, record.key) {
+            (Some(partition), _) if (partition as usize) < count => Ok(partition as usize),
+            (Some(partition), _) => Err(Refusal::Failed(Error::invalid(format_args!(
+                "topic {} has no partition {partition}: it has {count}",
+                record.topic
+            )))),
+            (None, Some(_)) if count == 1 => Ok(0),
+            (None, Some(key)) => {
+                let count = u32::try_from(count).unwrap_or(u32::MAX);
+                Ok(partition_for_key(key, count) as usize)
+            }
+            (None, None) => {
+                if self.sticky_used && self.partitions[self.sticky].open.is_none() {
+                    self.sticky = (self.sticky + 1) % count;
+                }
+                self.sticky_used = true;
+                Ok(self.sticky)
+            }
+        }
+    }
+}

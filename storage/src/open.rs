@@ -1,0 +1,266 @@
+//! Creating a log, and opening one.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use onrush_record::batch::BatchHeader;
+use onrush_record::{LeaderEpoch, Offset};
+use onrush_sys::OpenMode;
+
+use crate::background::{Spare, prepare};
+use crate::config::{Env, LogConfig, OpenOptions};
+use crate::error::{IoContext, Result, StorageError};
+use crate::index::{Index, Point};
+use crate::interval::Interval;
+use crate::layout::FORMAT_VERSION;
+use crate::listing::Listing;
+use crate::names::{SegmentSeq, state_path};
+use crate::reader::LogReader;
+use crate::recovery::Recovery;
+use crate::replay::replay;
+use crate::report::RecoveryReport;
+use crate::segment::Segment;
+use crate::slots::Slots;
+use crate::state::{SegmentRow, State};
+use crate::view::{Mark, Shared, View};
+use crate::writer::{Active, Health, LogWriter};
+
+/// A log as opening left it.
+#[derive(Debug)]
+pub struct Recovered {
+    /// Appends to it.
+    pub writer: LogWriter,
+    /// Reads it.
+    pub reader: LogReader,
+    /// What was found.
+    pub report: RecoveryReport,
+    /// The caller's bytes from the last checkpoint that had any, and the offset up to which they
+    /// account for the log.
+    pub attachment: Option<(Offset, Vec<u8>)>,
+}
+
+/// The segments of a log and where it ends, as found on disk.
+#[derive(Debug)]
+pub(crate) struct Found {
+    /// Oldest first; the last one is to be appended to.
+    pub segments: Vec<Arc<Segment>>,
+    pub end: Point,
+    /// The part of the active segment that no closed interval covers.
+    pub interval: Interval,
+    /// File length of the active segment.
+    pub allocated: u64,
+    pub next_seq: SegmentSeq,
+}
+
+/// Creates an empty log at offset 0 in `dir`, durably. What an interrupted creation left is replaced.
+///
+/// # Errors
+/// `Exists` if there is a log already.
+pub fn create(
+    env: &Env,
+    dir: &Path,
+    cfg: LogConfig,
+    epoch: LeaderEpoch,
+) -> Result<(LogWriter, LogReader)> {
+    let disk = &*env.disk;
+    disk.create_dir_all(dir).at("create", dir)?;
+    let listing = Listing::of(disk, dir)?;
+    let exists = || StorageError::Exists { path: dir.display().to_string() };
+    if !listing.is_blank() || !Slots::load(disk, dir, listing.states)?.valid.is_empty() {
+        return Err(exists());
+    }
+    for path in listing.logs.keys().map(|seq| seq.log_path(dir)) {
+        disk.remove_file(&path).at("delete", &path)?;
+    }
+    let seq = listing.next_seq;
+    let mut state = State { first_seq: seq, ..State::default() };
+    state.raise_epoch(epoch, Offset::ZERO);
+    let mut files = Vec::new();
+    for generation in [2, 3] {
+        let path = state_path(dir, crate::slots::slot_of(generation));
+        let file = disk.open(&path, OpenMode::Create).at("create", &path)?;
+        let bytes = state.encode(generation);
+        file.write_all_at(&mut [std::io::IoSlice::new(&bytes)], 0).at("write", &path)?;
+        files.push(file);
+    }
+    let synced: std::io::Result<()> = disk.sync_files(&files).into_iter().collect();
+    synced.at("sync", dir)?;
+    prepare(disk, dir, seq, 0)?;
+    if let Some(parent) = dir.parent() {
+        disk.sync_dir(parent).at("sync", parent)?;
+    }
+    let dir: Arc<Path> = dir.into();
+    let slots = Slots::new(env.disk.clone(), dir.clone(), state, 3, true);
+    let segment = Arc::new(Segment::empty(dir.clone(), seq, Offset::ZERO));
+    let start = segment.base_point();
+    let found = Found {
+        segments: vec![segment],
+        end: start,
+        interval: Interval::at(start),
+        allocated: 0,
+        next_seq: seq.next(),
+    };
+    let mut parts = assemble(env, dir, cfg, slots, found, epoch);
+    // A log that was never closed cleanly is worth closing.
+    parts.0.touched = true;
+    Ok(parts)
+}
+
+/// Opens the log in `dir`. `visit` is shown, in order, the header of every batch that the
+/// attachment does not account for.
+///
+/// # Errors
+/// `Missing` if there is no log, `NewerFormat`, `Corrupt` if both state slots are unreadable, or an
+/// I/O error. Damaged data is no error here but stands in the report.
+pub fn open(
+    env: &Env,
+    dir: &Path,
+    cfg: LogConfig,
+    options: OpenOptions,
+    visit: &mut dyn FnMut(&BatchHeader),
+) -> Result<Recovered> {
+    let disk = &*env.disk;
+    let listing = Listing::of(disk, dir)?;
+    let slots = Slots::load(disk, dir, listing.states)?;
+    let Some((generation, state)) = slots.valid.first().cloned() else {
+        if listing.is_blank() {
+            return Err(StorageError::Missing { path: dir.display().to_string() });
+        }
+        let path = slots.unreadable.into_iter().next().unwrap_or_else(|| state_path(dir, 0));
+        return Err(StorageError::corrupt(
+            &path,
+            format!("neither state slot holds a valid state of format {FORMAT_VERSION} or older"),
+        ));
+    };
+    let older = slots.valid.into_iter().nth(1).and_then(|(_, state)| state.attachment);
+    let dir: Arc<Path> = dir.into();
+    let mut report = RecoveryReport::default();
+    report.files_unreadable.extend(slots.unreadable.iter().map(|path| path.display().to_string()));
+    for (slot, len) in listing.states.iter().enumerate() {
+        if len.is_none() {
+            report.files_unreadable.push(state_path(&dir, slot).display().to_string());
+        }
+    }
+
+    let clean = options.clean.then(|| closed(&dir, &state, &listing)).flatten();
+    report.clean = clean.is_some();
+    let (found, state, changed) = match clean {
+        Some(found) => (found, state, false),
+        None => {
+            let recovery = Recovery::new(env, &dir, &cfg, state, listing, &mut report);
+            recovery.run()?
+        }
+    };
+    report.damage.clone_from(&state.damage);
+    let attachment = [state.attachment.clone(), older]
+        .into_iter()
+        .flatten()
+        .find(|(offset, _)| *offset <= found.end.offset);
+    let slots = Slots::new(env.disk.clone(), dir.clone(), state, generation, report.clean);
+    if changed || !report.files_unreadable.is_empty() {
+        slots.write_both(|state| state.attachment.clone_from(&attachment))?;
+    }
+    let (writer, reader) = assemble(env, dir, cfg, slots, found, options.leader_epoch);
+    let from = attachment.as_ref().map_or(Offset::ZERO, |(offset, _)| *offset);
+    replay(&reader, from, &mut report, visit)?;
+    Ok(Recovered { writer, reader, report, attachment })
+}
+
+/// The log as its closing record says, if the files agree.
+fn closed(dir: &Arc<Path>, state: &State, listing: &Listing) -> Option<Found> {
+    let rows = state.segments.as_ref()?;
+    let agree = |(row, (seq, len)): (&SegmentRow, (&SegmentSeq, &u64))| {
+        row.seq == *seq && row.length <= *len
+    };
+    let last = rows.last()?;
+    if rows.len() != listing.logs.len()
+        || !rows.iter().zip(&listing.logs).all(agree)
+        || listing.logs.get(&last.seq) != Some(&last.length)
+    {
+        return None;
+    }
+    let segments: Vec<Arc<Segment>> = rows
+        .iter()
+        .map(|row| {
+            let end = Point { offset: row.end, position: row.length };
+            let index = Index::new(row.entries, end);
+            let segment = Segment::new(dir.clone(), row.seq, row.base, index);
+            segment.set_first_append_ms(row.first_append_ms);
+            segment.raise_max_timestamp(row.max_timestamp, true);
+            if row.seq != last.seq {
+                segment.seal(end);
+            }
+            Arc::new(segment)
+        })
+        .collect();
+    let end = Point { offset: last.end, position: last.length };
+    let interval = Interval::at(end);
+    Some(Found { segments, end, interval, allocated: last.length, next_seq: listing.next_seq })
+}
+
+/// Puts the two halves of a log together around what they share.
+pub(crate) fn assemble(
+    env: &Env,
+    dir: Arc<Path>,
+    cfg: LogConfig,
+    slots: Slots,
+    found: Found,
+    epoch: LeaderEpoch,
+) -> (LogWriter, LogReader) {
+    let (start, epochs, damage) =
+        slots.look(|state| (state.log_start, state.epochs.clone(), state.damage.clone()));
+    let known = epochs.last().map(|(epoch, _)| *epoch);
+    let active = found.segments[found.segments.len() - 1].clone();
+    let mark = Mark { offset: found.end.offset, seq: active.seq, position: found.end.position };
+    let view = View {
+        start,
+        durable: mark,
+        written: mark,
+        segments: found.segments.clone().into(),
+        damage: damage.into(),
+        visibility: cfg.visibility,
+        wanted_visibility: cfg.visibility,
+        epochs,
+        offline: None,
+    };
+    let shared = Arc::new(Shared::new(dir, env.clone(), cfg.map_bytes(), view));
+    let unstored = found.segments[..found.segments.len() - 1]
+        .iter()
+        .filter(|segment| {
+            let index = segment.index();
+            index.stored() < index.slots()
+        })
+        .cloned()
+        .collect();
+    let writer = LogWriter {
+        shared: shared.clone(),
+        cfg,
+        slots: Arc::new(slots),
+        active: Active {
+            segment: active,
+            file: None,
+            allocated: found.allocated,
+            interval: found.interval,
+        },
+        epoch: known.map_or(epoch, |known| known.max(epoch)),
+        epoch_settled: known.is_some_and(|known| known >= epoch),
+        dirty: Vec::new(),
+        unstored,
+        oversized: Vec::new(),
+        spare: Spare::None,
+        next_seq: found.next_seq,
+        unsynced_bytes: 0,
+        flushing: false,
+        checkpointing: false,
+        preallocating: false,
+        giving_back: false,
+        roll_wanted: false,
+        full: false,
+        touched: false,
+        health: Health::Sound,
+        failures: 0,
+        era: 0,
+        raising: false,
+    };
+    (writer, LogReader { shared })
+}

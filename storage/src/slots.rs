@@ -1,0 +1,148 @@
+//! The two state slots of a log, written in turn.
+//!
+//! One rule keeps a valid slot on the medium whatever happens: a slot is overwritten only while the
+//! other one is known to be durable.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use std::io::IoSlice;
+
+use onrush_sys::{Disk, File, OpenMode};
+use parking_lot::Mutex;
+
+use crate::error::{IoContext, Result, StorageError};
+use crate::layout::{FORMAT_VERSION, HeaderFault};
+use crate::names::state_path;
+use crate::state::State;
+
+/// The state of one log and the slots that keep it.
+#[derive(Debug)]
+pub(crate) struct Slots {
+    disk: Arc<dyn Disk>,
+    dir: Arc<Path>,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    state: State,
+    generation: u64,
+    /// The slot that was written last and is not known to be durable.
+    unsynced: Option<usize>,
+}
+
+/// What the slots of a directory hold.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    /// Newest first.
+    pub valid: Vec<(u64, State)>,
+    /// Slots that exist and cannot be read.
+    pub unreadable: Vec<PathBuf>,
+}
+
+impl Slots {
+    /// The slots as `found` left them. `synced` says that the newest one is known to be durable.
+    pub(crate) fn new(
+        disk: Arc<dyn Disk>,
+        dir: Arc<Path>,
+        state: State,
+        generation: u64,
+        synced: bool,
+    ) -> Slots {
+        let unsynced = (!synced).then(|| slot_of(generation));
+        Slots { disk, dir, inner: Mutex::new(Inner { state, generation, unsynced }) }
+    }
+
+    /// Reads both slots; `lens` are their lengths by the directory listing, if they exist.
+    pub(crate) fn load(disk: &dyn Disk, dir: &Path, lens: [Option<u64>; 2]) -> Result<Found> {
+        let mut found = Found::default();
+        for (slot, len) in lens.into_iter().enumerate() {
+            let Some(len) = len else { continue };
+            let path = state_path(dir, slot);
+            let file = disk.open(&path, OpenMode::Read).at("open", &path)?;
+            let mut bytes = vec![0; usize::try_from(len).unwrap_or(0)];
+            let have = file.read_at(&mut bytes, 0).at("read", &path)?;
+            match State::decode(&bytes[..have]) {
+                Ok((generation, state)) if slot_of(generation) == slot => {
+                    found.valid.push((generation, state));
+                }
+                Err(HeaderFault::Newer(version)) => {
+                    return Err(StorageError::NewerFormat {
+                        file: path.display().to_string(),
+                        found: version,
+                        supported: FORMAT_VERSION,
+                    });
+                }
+                _ => found.unreadable.push(path),
+            }
+        }
+        found.valid.sort_by_key(|(generation, _)| std::cmp::Reverse(*generation));
+        Ok(found)
+    }
+
+    /// Looks at the state as it was last changed.
+    pub(crate) fn look<T>(&self, at: impl FnOnce(&State) -> T) -> T {
+        at(&self.inner.lock().state)
+    }
+
+    /// Changes the state and writes it to the next slot. The caller syncs the file and then says
+    /// [`Slots::synced`]; until then a further write syncs it first.
+    pub(crate) fn write(&self, change: impl FnOnce(&mut State)) -> Result<Arc<dyn File>> {
+        let mut inner = self.inner.lock();
+        self.write_locked(&mut inner, change)
+    }
+
+    /// Changes the state and makes it durable in both slots, so that damage to one loses nothing.
+    pub(crate) fn write_both(&self, change: impl FnOnce(&mut State)) -> Result<()> {
+        let mut inner = self.inner.lock();
+        self.write_locked(&mut inner, change)?;
+        self.write_locked(&mut inner, |_| {})?;
+        self.settle(&mut inner)
+    }
+
+    /// Changes the state and makes it durable in one slot.
+    pub(crate) fn write_durably(&self, change: impl FnOnce(&mut State)) -> Result<()> {
+        let mut inner = self.inner.lock();
+        self.write_locked(&mut inner, change)?;
+        self.settle(&mut inner)
+    }
+
+    /// The file that [`Slots::write`] gave is durable.
+    pub(crate) fn synced(&self) {
+        self.inner.lock().unsynced = None;
+    }
+
+    fn write_locked(
+        &self,
+        inner: &mut Inner,
+        change: impl FnOnce(&mut State),
+    ) -> Result<Arc<dyn File>> {
+        self.settle(inner)?;
+        change(&mut inner.state);
+        let generation = inner.generation + 1;
+        let bytes = inner.state.encode(generation);
+        let slot = slot_of(generation);
+        let path = state_path(&self.dir, slot);
+        let file = self.disk.open(&path, OpenMode::Create).at("open", &path)?;
+        file.write_all_at(&mut [IoSlice::new(&bytes)], 0).at("write", &path)?;
+        inner.generation = generation;
+        inner.unsynced = Some(slot);
+        Ok(file)
+    }
+
+    fn settle(&self, inner: &mut Inner) -> Result<()> {
+        if let Some(slot) = inner.unsynced {
+            let path = state_path(&self.dir, slot);
+            let file = self.disk.open(&path, OpenMode::ReadWrite).at("open", &path)?;
+            file.sync_data().at("sync", &path)?;
+            inner.unsynced = None;
+        }
+        Ok(())
+    }
+}
+
+/// The slot that a generation is written to.
+pub(crate) fn slot_of(generation: u64) -> usize {
+    usize::from(generation % 2 == 1)
+}

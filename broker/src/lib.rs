@@ -1,1 +1,3 @@
 //! Topics, partitions, groups and producers: the broker itself, embeddable, knowing no socket.
+
+pub mod group;

@@ -1,0 +1,138 @@
+//! Why a group does not do what it was asked.
+
+use onrush_record::TopicId;
+
+/// Why a group did not do what it was asked. Nothing has happened in any of these cases.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum GroupError {
+    /// Not a legal group id.
+    #[error("group ids are 1 to 249 bytes, this one has {len}; choose another")]
+    InvalidGroupId {
+        /// Its length in bytes.
+        len: usize,
+    },
+    /// A field makes no sense.
+    #[error("request for group {group} makes no sense: {reason}")]
+    InvalidRequest {
+        /// The group.
+        group: String,
+        /// What is wrong, and what would be right.
+        reason: &'static str,
+    },
+    /// No such member.
+    #[error("group {group} has no member {member}: its session expired or it left; join again")]
+    UnknownMember {
+        /// The group.
+        group: String,
+        /// The member.
+        member: String,
+    },
+    /// The epoch is not the member's.
+    #[error(
+        "member {member} of group {group} is at epoch {current}, not {found}; \
+         give up all partitions and join again"
+    )]
+    FencedMember {
+        /// The group.
+        group: String,
+        /// The member.
+        member: String,
+        /// The epoch it claims.
+        found: i32,
+        /// The epoch it has.
+        current: i32,
+    },
+    /// A commit with an epoch the member no longer has.
+    #[error(
+        "member {member} of group {group} is at epoch {current}, the commit says {found}; \
+         commit again with the epoch of the newest heartbeat"
+    )]
+    StaleEpoch {
+        /// The group.
+        group: String,
+        /// The member.
+        member: String,
+        /// The epoch it claims.
+        found: i32,
+        /// The epoch it has.
+        current: i32,
+    },
+    /// Another member has taken over the instance id.
+    #[error("instance {instance} of group {group} was taken over by another member; stop this one")]
+    FencedInstance {
+        /// The group.
+        group: String,
+        /// The instance id.
+        instance: String,
+    },
+    /// A committed partition is with another member.
+    #[error("partition {partition} of topic {topic} is with another member of group {group}")]
+    HeldByAnother {
+        /// The group.
+        group: String,
+        /// The topic.
+        topic: TopicId,
+        /// The partition.
+        partition: u32,
+    },
+    /// The regular expression cannot be used.
+    #[error("regular expression of group {group} cannot be used: {reason}")]
+    InvalidRegex {
+        /// The group.
+        group: String,
+        /// Why.
+        reason: String,
+    },
+    /// No assignor has this name.
+    #[error("there is no assignor {name}; use uniform or range")]
+    UnknownAssignor {
+        /// The name.
+        name: String,
+    },
+    /// The group has as many members as it may.
+    #[error("group {group} has {max} members, which is the most it may have")]
+    GroupFull {
+        /// The group.
+        group: String,
+        /// The most.
+        max: usize,
+    },
+    /// No such group.
+    #[error("there is no group {group}")]
+    UnknownGroup {
+        /// The group.
+        group: String,
+    },
+    /// The group has members.
+    #[error("group {group} has {members} members; stop them first")]
+    GroupNotEmpty {
+        /// The group.
+        group: String,
+        /// How many.
+        members: usize,
+    },
+    /// The metadata of a commit is too long.
+    #[error("commit metadata has {len} bytes, at most {max} are kept")]
+    MetadataTooLarge {
+        /// Its length in bytes.
+        len: usize,
+        /// The limit.
+        max: usize,
+    },
+    /// No such topic.
+    #[error("there is no topic with id {topic}; it may have been deleted")]
+    UnknownTopic {
+        /// The topic.
+        topic: TopicId,
+    },
+    /// No such partition.
+    #[error("topic {topic} has {partitions} partitions; there is no partition {partition}")]
+    UnknownPartition {
+        /// The topic.
+        topic: TopicId,
+        /// The partition.
+        partition: u32,
+        /// How many the topic has.
+        partitions: u32,
+    },
+}

@@ -1,0 +1,116 @@
+//! Events and snapshots as bytes.
+
+use onrush_record::{LeaderEpoch, Offset};
+use proptest::prelude::*;
+
+use super::*;
+
+fn partition() -> impl Strategy<Value = TopicPartition> {
+    (any::<[u8; 16]>(), any::<u32>()).prop_map(|(topic, index)| (TopicId::new(topic), index))
+}
+
+fn offset() -> impl Strategy<Value = CommittedOffset> {
+    (any::<u64>(), any::<Option<u32>>(), ".{0,8}", any::<i64>()).prop_map(
+        |(offset, epoch, metadata, committed_at_ms)| CommittedOffset {
+            offset: Offset::new(offset),
+            leader_epoch: epoch.map(LeaderEpoch::new),
+            metadata,
+            committed_at_ms,
+        },
+    )
+}
+
+fn record() -> impl Strategy<Value = MemberRecord> {
+    let names = (".{0,8}", prop::option::of(".{0,8}"), ".{0,8}", ".{0,8}");
+    let subscription = (prop::collection::vec(".{0,8}", 0..3), prop::option::of(".{0,8}"));
+    let assignor = prop::sample::select(vec![None, Some(Assignor::Uniform), Some(Assignor::Range)]);
+    let held = || prop::collection::vec(partition(), 0..4);
+    let numbers = any::<(u32, u32, i32, i32, bool)>();
+    (names, subscription, assignor, held(), held(), numbers).prop_map(
+        |(names, subscription, assignor, assigned, revoking, numbers)| MemberRecord {
+            member_id: names.0,
+            instance_id: names.1,
+            client_id: names.2,
+            client_host: names.3,
+            rebalance_timeout_ms: numbers.0,
+            session_timeout_ms: numbers.1,
+            assignor,
+            subscription: Subscription { topics: subscription.0, regex: subscription.1 },
+            epoch: numbers.2,
+            epoch_before: numbers.3,
+            away: numbers.4,
+            assigned,
+            revoking,
+        },
+    )
+}
+
+fn event() -> impl Strategy<Value = GroupEvent> {
+    let group = || ".{1,8}";
+    let offsets = prop::collection::vec((partition(), prop::option::of(offset())), 0..4);
+    prop_oneof![
+        (group(), any::<i32>(), any::<i64>())
+            .prop_map(|(group, epoch, at_ms)| GroupEvent::GroupEpochBumped { group, epoch, at_ms }),
+        (group(), record()).prop_map(|(group, member)| {
+            GroupEvent::MemberChanged { group, member: Box::new(member) }
+        }),
+        (group(), ".{0,8}")
+            .prop_map(|(group, member_id)| GroupEvent::MemberRemoved { group, member_id }),
+        (group(), offsets)
+            .prop_map(|(group, offsets)| GroupEvent::OffsetsCommitted { group, offsets }),
+        group().prop_map(|group| GroupEvent::GroupDeleted { group }),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn events_survive_and_their_parts_do_not_pass_for_them(event in event()) {
+        let mut bytes = Vec::new();
+        event.encode(&mut bytes);
+        prop_assert_eq!(GroupEvent::decode(&bytes), Ok(event));
+        for cut in 0..bytes.len() {
+            prop_assert!(GroupEvent::decode(&bytes[..cut]).is_err());
+        }
+        bytes.push(0);
+        prop_assert_eq!(GroupEvent::decode(&bytes), Err(EventError::Trailing));
+    }
+
+    #[test]
+    fn arbitrary_bytes_never_panic(kind in 0_u8..7, rest in prop::collection::vec(any::<u8>(), 0..200)) {
+        let bytes = [&[1, kind][..], &rest].concat();
+        let _ = GroupEvent::decode(&bytes);
+        let _ = GroupEvent::decode(&rest);
+        let _ = Groups::restore(GroupSettings::default(), &rest);
+    }
+
+    #[test]
+    fn any_events_can_be_replayed(events in prop::collection::vec(event(), 0..20)) {
+        let mut groups = Groups::new(GroupSettings::default());
+        events.iter().for_each(|event| groups.apply(event));
+        groups.start(0);
+        let _ = groups.expire(i64::MAX);
+    }
+}
+
+#[test]
+fn a_newer_version_is_refused_by_name() {
+    assert_eq!(GroupEvent::decode(&[2, 1, 0, 0, 0, 0]), Err(EventError::NewerVersion(2)));
+    assert_eq!(GroupEvent::decode(&[]), Err(EventError::Truncated));
+}
+
+#[test]
+fn a_snapshot_is_the_state() {
+    let mut world = World::new(4);
+    world.join("a");
+    world.stay("a", 1, Some(&[0, 1, 2, 3])).unwrap();
+    world.join("b");
+    world.stay("a", 1, None).unwrap();
+    world.commit(commit_of("a", 1, 3, 17)).unwrap();
+    let snapshot = world.groups.snapshot();
+    let restored = Groups::restore(GroupSettings::default(), &snapshot).unwrap();
+    assert_eq!(restored.events(), world.groups.events());
+    assert_eq!(restored.offsets("g", None), world.groups.offsets("g", None));
+    let mut replayed = Groups::new(GroupSettings::default());
+    world.events.iter().for_each(|event| replayed.apply(event));
+    assert_eq!(replayed.events(), world.groups.events());
+}

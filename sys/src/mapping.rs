@@ -133,21 +133,7 @@ impl Region {
             .ok()
             .filter(|len| *len > 0)
             .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "cannot map that length"))?;
-        // SAFETY: a null hint lets the kernel choose the place, so no memory of ours is replaced;
-        // the length is not 0.
-        let start = unsafe {
-            rustix::mm::mmap(
-                std::ptr::null_mut(),
-                len,
-                rustix::mm::ProtFlags::READ,
-                rustix::mm::MapFlags::SHARED,
-                file,
-                0,
-            )
-        }?;
-        let start = NonNull::new(start.cast())
-            .ok_or_else(|| io::Error::other("the kernel mapped the file at address 0"))?;
-        Ok(Region { start, len })
+        Ok(Region { start: pages::map(file, len)?, len })
     }
 
     fn slice(&self, start: usize, len: usize) -> &[u8] {
@@ -161,9 +147,91 @@ impl Region {
 
 impl Drop for Region {
     fn drop(&mut self) {
-        // SAFETY: start and length are what `mmap` gave; every slice cut from it borrows a `Region`
-        // that lives, so none is left.
-        let unmapped = unsafe { rustix::mm::munmap(self.start.as_ptr().cast(), self.len) };
+        // SAFETY: start and length are those of one `map`, which is undone only here; every slice
+        // cut from the region borrows it, so none is left.
+        unsafe { pages::unmap(self.start, self.len) };
+    }
+}
+
+/// Address ranges from the kernel.
+#[cfg(not(miri))]
+mod pages {
+    use super::{BorrowedFd, NonNull, io};
+    use rustix::mm::{MapFlags, ProtFlags};
+
+    pub(super) fn map(file: BorrowedFd<'_>, len: usize) -> io::Result<NonNull<u8>> {
+        let hint = std::ptr::null_mut();
+        // SAFETY: a null hint lets the kernel choose the place, so no memory of ours is replaced.
+        let start =
+            unsafe { rustix::mm::mmap(hint, len, ProtFlags::READ, MapFlags::SHARED, file, 0) }?;
+        NonNull::new(start.cast())
+            .ok_or_else(|| io::Error::other("the kernel mapped the file at address 0"))
+    }
+
+    /// # Safety
+    /// The range must be that of a [`map`], and nothing may refer to it any more.
+    pub(super) unsafe fn unmap(start: NonNull<u8>, len: usize) {
+        // SAFETY: passed on to the caller.
+        let unmapped = unsafe { rustix::mm::munmap(start.as_ptr().cast(), len) };
         debug_assert!(unmapped.is_ok(), "unmapping what was mapped");
+    }
+}
+
+/// Miri maps no files: a copy stands in, so that it can watch over what is made of the range.
+#[cfg(miri)]
+mod pages {
+    use super::{BorrowedFd, NonNull, io};
+    use std::io::Read as _;
+
+    pub(super) fn map(file: BorrowedFd<'_>, len: usize) -> io::Result<NonNull<u8>> {
+        let mut bytes = Vec::with_capacity(len);
+        let file = std::fs::File::from(file.try_clone_to_owned()?);
+        (&file).take(len as u64).read_to_end(&mut bytes)?;
+        bytes.resize(len, 0);
+        let start = Box::into_raw(bytes.into_boxed_slice()).cast();
+        NonNull::new(start).ok_or_else(|| io::Error::other("no box is at address 0"))
+    }
+
+    /// # Safety
+    /// The range must be that of a [`map`], and nothing may refer to it any more.
+    pub(super) unsafe fn unmap(start: NonNull<u8>, len: usize) {
+        // SAFETY: `map` made it of a boxed slice of this length; the caller vouches for the rest.
+        drop(unsafe { Box::from_raw(std::ptr::slice_from_raw_parts_mut(start.as_ptr(), len)) });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::TempDir;
+    use std::os::fd::AsFd as _;
+
+    #[test]
+    fn parts_outlive_the_mapping_and_pass_between_threads() {
+        let dir = TempDir::new("onrush-map").unwrap();
+        std::fs::write(dir.path().join("f"), b"0123456789").unwrap();
+        let file = std::fs::File::open(dir.path().join("f")).unwrap();
+        let mapping = Mapping::of_file(file.as_fd(), 10).unwrap();
+        let (left, right) = (mapping.bytes(0..5), mapping.clone().bytes(5..10));
+        drop((mapping, file));
+        let left = crate::thread::spawn("reader", move || left.to_vec()).unwrap().join().unwrap();
+        assert_eq!((&left[..], &right[1..]), (&b"01234"[..], &b"6789"[..]));
+    }
+
+    #[test]
+    #[should_panic(expected = "of a mapping of 4 bytes")]
+    fn a_range_beyond_the_mapping_is_refused() {
+        struct Fours;
+        impl MappingSource for Fours {
+            fn len(&self) -> u64 {
+                4
+            }
+            fn bytes(&self, range: Range<u64>) -> Bytes {
+                Bytes::from(vec![4; usize::try_from(range.end - range.start).unwrap()])
+            }
+        }
+        let mapping = Mapping::of_source(Box::new(Fours));
+        assert_eq!(mapping.bytes(1..3), [4, 4][..]);
+        mapping.bytes(3..5);
     }
 }

@@ -22,23 +22,19 @@
 //! while the machine has little dirty data for that many files.
 //!
 //! # Whose error it was
-//! `fdatasync` reports a failed write-back once to each descriptor that was open then, so its error
-//! belongs to its file. `syncfs` reports that *something* in the file system failed, once to the
-//! descriptor it is called on. When it does, every file is asked by `fdatasync`: for the kernel
-//! keeps the two reports apart, so a file whose write-back failed still says so, and one that says
-//! nothing is durable. That is no retry: nothing is asked twice by the same descriptor.
+//! `fdatasync`, by whichever backend, reports a failed write-back once to each descriptor that was
+//! open then, so its error belongs to its file. `syncfs` reports that *something* in the file
+//! system failed, once to the descriptor it is called on. When it does, every file is asked by
+//! `fdatasync`, now and from then on: the kernel keeps the two reports apart, so a file whose
+//! write-back failed still says so, and one that does not is durable. That is no retry: nothing is
+//! asked twice of the same descriptor.
 
 use super::File;
 use std::io;
 use std::sync::Arc;
 
-/// From so many files on, `syncfs` is worth its risk.
-const MANY: usize = 4;
-
-/// Dirty bytes on the whole machine, beyond which `syncfs` would wait for others for longer than it
-/// saves: so many, and so many more for each file.
-const DIRTY_BASE_BYTES: u64 = 2 << 20;
-const DIRTY_PER_FILE_BYTES: u64 = 128 << 10;
+/// From so many files on, `syncfs` is worth its risk, and the question of whether to take it.
+const MANY: usize = 8;
 
 /// Chooses the cheapest way to sync some number of files of one file system.
 #[derive(Debug)]
@@ -77,12 +73,8 @@ impl Syncer {
 
     #[cfg(target_os = "linux")]
     fn sync_whole_unasked(&self, files: &[Arc<dyn File>]) -> Option<Vec<io::Result<()>>> {
-        let allowed = DIRTY_BASE_BYTES + DIRTY_PER_FILE_BYTES * files.len() as u64;
         let file_system = self.file_system.as_ref()?;
-        if linux::dirty_bytes()? > allowed {
-            return None;
-        }
-        Some(whole(file_system, files))
+        linux::little_is_dirty(files.len()).then(|| whole(file_system, files))
     }
 
     #[cfg(not(target_os = "linux"))]
@@ -93,13 +85,7 @@ impl Syncer {
 
 #[cfg(target_os = "linux")]
 fn whole(file_system: &linux::FileSystem, files: &[Arc<dyn File>]) -> Vec<io::Result<()>> {
-    match file_system.sync() {
-        Ok(()) => files.iter().map(|_| Ok(())).collect(),
-        Err(error) => {
-            tracing::warn!(%error, files = files.len(), "syncfs failed; asking each file");
-            one_by_one(files)
-        }
-    }
+    if file_system.sync() { files.iter().map(|_| Ok(())).collect() } else { one_by_one(files) }
 }
 
 fn one_by_one(files: &[Arc<dyn File>]) -> Vec<io::Result<()>> {

@@ -6,12 +6,17 @@ use std::io;
 use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::MetadataExt as _;
 
+/// Dirty bytes on the whole machine, beyond which `syncfs` would wait for others for longer than it
+/// saves: so many, and so many more for each file.
+const DIRTY_BASE_BYTES: u64 = 2 << 20;
+const DIRTY_PER_FILE_BYTES: u64 = 128 << 10;
+
 /// A file system whose `syncfs` gives every guarantee of `fdatasync`.
 #[derive(Debug)]
 pub(super) struct FileSystem(
-    /// Kept open: errors are reported against it, once. Locked, so that of two calls at once the
-    /// one that is told of an error is not the other's.
-    Mutex<std::fs::File>,
+    /// A directory in it, kept open: errors are reported against it, once. Gone after the first
+    /// one, see [`FileSystem::sync`].
+    Mutex<Option<std::fs::File>>,
 );
 
 impl FileSystem {
@@ -24,11 +29,25 @@ impl FileSystem {
         let kind = file_system_kind(&mounts, device)?;
         let release = rustix::system::uname();
         let recent = kernel_at_least(release.release().to_str().ok()?, (5, 17));
-        (matches!(kind, "ext4" | "xfs") && recent).then(|| FileSystem(Mutex::new(root)))
+        (matches!(kind, "ext4" | "xfs") && recent).then(|| FileSystem(Mutex::new(Some(root))))
     }
 
-    pub(super) fn sync(&self) -> io::Result<()> {
-        Ok(rustix::fs::syncfs(&*self.0.lock())?)
+    /// Whether all that was written before is durable now. If not, each file must be asked.
+    ///
+    /// The first error is the last call: it may have been about a file that is not asked now but
+    /// later, and `syncfs` would not say it a second time, while that file will. For the same
+    /// reason the lock is held meanwhile: of two callers only one is told.
+    pub(super) fn sync(&self) -> bool {
+        let mut root = self.0.lock();
+        match root.as_ref().map(rustix::fs::syncfs) {
+            Some(Ok(())) => true,
+            Some(Err(error)) => {
+                tracing::warn!(%error, "syncfs failed; from now on each file is synced by itself");
+                *root = None;
+                false
+            }
+            None => false,
+        }
     }
 }
 
@@ -49,8 +68,15 @@ fn kernel_at_least(release: &str, wanted: (u32, u32)) -> bool {
     }
 }
 
+/// Whether `syncfs` for so many files would hardly wait for what others wrote. (Asking takes 30 to
+/// 60 µs.)
+pub(super) fn little_is_dirty(files: usize) -> bool {
+    let allowed = DIRTY_BASE_BYTES + DIRTY_PER_FILE_BYTES * files as u64;
+    dirty_bytes().is_some_and(|dirty| dirty <= allowed)
+}
+
 /// What the whole machine has written and not yet brought to any disk.
-pub(super) fn dirty_bytes() -> Option<u64> {
+fn dirty_bytes() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     Some(meminfo_kib(&text, "Dirty:")?.saturating_add(meminfo_kib(&text, "Writeback:")?) * 1024)
 }
@@ -103,6 +129,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg(not(miri))]
     fn dirty_memory_is_read() {
         assert!(dirty_bytes().is_some());
         assert_eq!(meminfo_kib("Dirty:      12 kB\nWriteback: 3 kB\n", "Writeback:"), Some(3));

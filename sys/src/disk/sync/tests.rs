@@ -87,6 +87,17 @@ fn measure_backends() {
     let dir = TempDir::new_in(&std::env::current_dir().unwrap(), "onrush-sync").unwrap();
     let disks: [Arc<dyn Disk>; 2] =
         [open_disk(dir.path(), DiskBackend::Plain).unwrap(), Arc::new(uring(dir.path()))];
+    let probed = dirty_files(&*disks[0], 1).remove(0);
+    for (what, ask) in [
+        ("little_is_dirty", (&|| linux::little_is_dirty(4)) as &dyn Fn() -> bool),
+        ("is_cached of 256 KiB", &|| probed.is_cached(0, 256 << 10)),
+    ] {
+        let start = Instant::now();
+        for _ in 0..1_000 {
+            black_box(ask());
+        }
+        println!("{what}: {:.1} µs", start.elapsed().as_secs_f64() * 1e3);
+    }
     for size in [4 << 10, 64 << 10, 1 << 20] {
         let bytes = vec![7; size];
         let files = disks.each_ref().map(|disk| dirty_files(&**disk, 1).remove(0));

@@ -95,7 +95,7 @@ message! {
         pub member_id: String,
         /// The member's epoch; -1 with an empty `member_id`.
         pub member_epoch: i32,
-        /// What to commit: all or, with an error for the whole request, nothing.
+        /// What to commit. Each offset is judged by itself; an error of the whole request commits nothing.
         pub offsets: Vec<CommitOffset>,
     }
 
@@ -121,7 +121,7 @@ message! {
 
     /// What became of one offset.
     pub struct CommitResult {
-        /// 0, or why this one was not committed: `UNKNOWN_TOPIC`, `UNKNOWN_PARTITION`.
+        /// 0, or why this one was not committed: `UNKNOWN_TOPIC`, `UNKNOWN_PARTITION`, `FENCED_MEMBER`, `STALE_MEMBER_EPOCH`, `COMMIT_METADATA_TOO_LARGE`.
         pub error: Maybe<WireError>,
         /// The topic.
         pub topic_id: TopicId,

@@ -78,6 +78,19 @@ fn an_answer_that_was_lost_fences_nobody() {
 }
 
 #[test]
+fn the_epoch_before_is_no_way_back_to_what_was_given_up() {
+    let mut world = World::new(2);
+    world.join("a");
+    world.stay("a", 1, Some(&[0, 1])).unwrap();
+    world.join("b");
+    world.stay("a", 1, None).unwrap();
+    assert_eq!(world.stay("a", 1, Some(&[0])).unwrap().member_epoch, 2);
+    let error = world.stay("a", 1, Some(&[0, 1])).unwrap_err();
+    assert!(matches!(error, GroupError::FencedMember { found: 1, current: 2, .. }));
+    assert_eq!(world.stay("a", 1, Some(&[0])).unwrap().member_epoch, 2);
+}
+
+#[test]
 fn wrong_epochs_are_fenced_and_strangers_unknown() {
     let mut world = World::new(1);
     let stranger = world.stay("a", 1, None).unwrap_err();

@@ -1,0 +1,54 @@
+//! The broker to load: one at an address, or one inside this process.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use onrush_client::Client;
+
+use crate::meter::Meter;
+
+/// Where a broker listens unless it is told otherwise.
+pub const DEFAULT_ADDRESS: &str = "127.0.0.1:7222";
+
+/// A broker that connections can be made to.
+#[derive(Clone, Debug)]
+pub enum Target {
+    /// At an address.
+    Address(Arc<str>),
+}
+
+impl Target {
+    /// The broker at an address.
+    #[must_use]
+    pub fn at(address: &str) -> Target {
+        Target::Address(address.into())
+    }
+
+    /// A new connection.
+    pub async fn connect(&self) -> Result<Client> {
+        match self {
+            Target::Address(address) => Client::builder()
+                .server(&**address)
+                .client_id("onrush-loadgen")
+                .connect()
+                .await
+                .with_context(|| format!("cannot connect to {address}")),
+        }
+    }
+
+    /// Whose CPU and memory are the broker's, where that is known.
+    #[must_use]
+    pub fn meter(&self, pid: Option<u32>) -> Option<Meter> {
+        match self {
+            Target::Address(_) => pid.map(Meter::Pid),
+        }
+    }
+
+    /// What to call it in a report.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self {
+            Target::Address(address) => address.to_string(),
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! The broker's own work that waits for the disk: what logs prepare ahead, cold reads, creating and
+//! deleting, checkpoints, retention.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use onrush_storage::BackgroundJob;
+
+use crate::broker::Inner;
+use crate::flush::SyncLoop;
+use crate::io_queue::Job;
+use crate::looping::{self, Next};
+use crate::shared_log::SharedLog;
+use crate::{Error, checkpoint};
+
+/// The broker's own work, to be run beside it: by two threads in a server, or by the one thread of
+/// an embedded broker. Without it nothing becomes durable.
+#[derive(Debug)]
+pub struct Background {
+    shared: Arc<Inner>,
+}
+
+impl Background {
+    pub(crate) fn new(shared: Arc<Inner>) -> Background {
+        Background { shared }
+    }
+
+    /// The two loops.
+    pub fn split(self) -> (SyncLoop, IoLoop) {
+        let io = IoLoop { shared: Arc::clone(&self.shared), checkpoint_due: None, tick_due: None };
+        (SyncLoop::new(self.shared), io)
+    }
+}
+
+/// The loop for all that waits for the disk, but for syncing producers' writes.
+#[derive(Debug)]
+pub struct IoLoop {
+    shared: Arc<Inner>,
+    /// When the logs that have changed are checkpointed, by the monotonic clock.
+    checkpoint_due: Option<Duration>,
+    tick_due: Option<Duration>,
+}
+
+impl IoLoop {
+    /// Runs on this thread until the broker has stopped.
+    pub fn run_blocking(mut self) {
+        let signal = Arc::clone(&self.shared.services.io.signal);
+        looping::run_blocking(&signal, || self.turn());
+        self.shared.services.io.clear();
+    }
+
+    /// Runs as a task until the broker has stopped. Its turns wait for the disk.
+    pub async fn run_local(mut self) {
+        let signal = Arc::clone(&self.shared.services.io.signal);
+        let clock = Arc::clone(&self.shared.services.clock);
+        looping::run_local(&signal, &*clock, || self.turn()).await;
+        self.shared.services.io.clear();
+    }
+
+    fn turn(&mut self) -> Next {
+        let services = &self.shared.services;
+        if services.is_closed() {
+            return Next::End;
+        }
+        if let Some(job) = services.io.pop() {
+            self.shared.run(job);
+            return Next::Again;
+        }
+        let now = services.clock.monotonic();
+        if services.io.has_changed() {
+            let interval = services.config.checkpoint_interval;
+            let due = *self.checkpoint_due.get_or_insert(now.saturating_add(interval));
+            if now >= due {
+                self.checkpoint_due = None;
+                self.shared.checkpoint();
+            }
+        }
+        if self.tick_due.is_none_or(|due| now >= due) || services.take_tick_wanted() {
+            let wait = self.shared.tick();
+            self.tick_due = wait.map(|wait| now.saturating_add(wait));
+        }
+        let due = [self.checkpoint_due, self.tick_due].into_iter().flatten().min();
+        Next::Wait(due.map(|due| due.saturating_sub(now)))
+    }
+}
+
+impl Inner {
+    /// Runs one job.
+    pub(crate) fn run(&self, job: Job) {
+        match job {
+            Job::Background(log, job) => self.run_background(&log, job),
+            Job::Reopen(log) => self.reopen(&log),
+            Job::Warm { slice, warming, signal } => {
+                if let Err(error) = slice.warm() {
+                    tracing::warn!(%error, "cannot read a cold range ahead");
+                }
+                warming.finish(&signal);
+            }
+            Job::Call(work) => work(),
+        }
+    }
+
+    fn run_background(&self, log: &Arc<SharedLog>, job: BackgroundJob) {
+        if log.is_deleted() {
+            return;
+        }
+        let done = job.run();
+        let mut state = log.lock();
+        if let Err(error) = state.writer.complete_background(done) {
+            // An append that needs what failed here meets the same, and answers for it.
+            tracing::warn!(log = %log.name, %error, "cannot prepare ahead");
+        }
+        let next = state.writer.background();
+        drop(state);
+        if let Some(next) = next {
+            self.services.io.push(Job::Background(Arc::clone(log), next));
+        }
+    }
+
+    /// Opens a log anew after a failed sync: what is sound goes on in a fresh segment.
+    fn reopen(&self, log: &Arc<SharedLog>) {
+        if log.is_deleted() {
+            return;
+        }
+        // No round of syncing may be under way on it.
+        let _quiet = self.flusher.pause();
+        let mut state = log.lock();
+        let before = state.writer.written_end();
+        match state.writer.reopen_after_failure() {
+            Ok(_) if state.writer.written_end() == before => {
+                drop(state);
+                tracing::warn!(log = %log.name, "opened anew after a failed sync; nothing was lost");
+                log.revive();
+            }
+            Ok(_) => {
+                let end = state.writer.written_end();
+                // What was known of producers counts on records that are gone.
+                state.producers.forget_from(end);
+                drop(state);
+                tracing::error!(
+                    log = %log.name, from = %end, to = %before,
+                    "opened anew after a failed sync; records that nobody has seen were lost"
+                );
+                log.revive();
+                self.lost(log);
+            }
+            Err(error) => {
+                drop(state);
+                let error = Error::storage(&log.name, error);
+                tracing::error!(log = %log.name, %error, "offline after a failed sync");
+                log.fail();
+            }
+        }
+    }
+
+    /// Writes checkpoints for all logs that have changed.
+    pub(crate) fn checkpoint(&self) {
+        let _turn = self.maintenance.lock();
+        let changed = self.services.io.take_changed();
+        checkpoint::run(self, &changed);
+        self.snapshot_journals();
+    }
+}

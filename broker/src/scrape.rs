@@ -1,0 +1,21 @@
+//! What is computed when somebody asks for the metrics.
+
+use crate::Broker;
+
+impl Broker {
+    /// All metrics in Prometheus's text format.
+    pub fn scrape(&self) -> String {
+        let services = &self.inner.services;
+        let metrics = &services.metrics;
+        let gauge = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+        metrics.unsynced.set(gauge(services.budget.unsynced_bytes()));
+        metrics.held.set(gauge(services.budget.held_bytes()));
+        metrics.budget.set(gauge(services.budget.held_max_bytes()));
+        metrics.disk_full.set(i64::from(services.space.is_full()));
+        let topics = self.topics();
+        metrics.topics.set(i64::try_from(topics.len()).unwrap_or(i64::MAX));
+        let partitions: i64 = topics.iter().map(|topic| i64::from(topic.partition_count())).sum();
+        metrics.partitions.set(partitions);
+        metrics.encode()
+    }
+}

@@ -1,0 +1,110 @@
+//! Who waits for a log's watermark to pass an offset.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use onrush_record::Offset;
+use parking_lot::Mutex;
+
+use crate::Signal;
+
+/// Signals to fire when a watermark passes an offset: one-shot, one entry a signal.
+///
+/// A connection that waits for many acks has one entry with the earliest of its offsets, and is
+/// told once; so an ack costs nothing here, and a sync costs one entry a waiting connection.
+#[derive(Debug, Default)]
+pub(crate) struct WakeList {
+    /// Lets the writer's side skip the lock while nobody waits.
+    len: AtomicUsize,
+    /// By the signal's address, which its `Arc` keeps from being reused.
+    waiting: Mutex<HashMap<usize, (Offset, Arc<Signal>)>>,
+}
+
+impl WakeList {
+    /// Fires `signal` once the watermark is at or past `target`; at once if it is already.
+    /// True when it has to wait.
+    pub(crate) fn register(
+        &self,
+        target: Offset,
+        signal: &Arc<Signal>,
+        watermark: impl Fn() -> Offset,
+    ) -> bool {
+        {
+            let mut waiting = self.waiting.lock();
+            let entry = waiting
+                .entry(Arc::as_ptr(signal).addr())
+                .or_insert_with(|| (target, Arc::clone(signal)));
+            entry.0 = entry.0.min(target);
+            self.len.store(waiting.len(), Ordering::SeqCst);
+        }
+        // The writer publishes first and looks here after; we register first and look after:
+        // one of us sees the other.
+        if watermark() >= target {
+            signal.notify();
+            return false;
+        }
+        true
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len.load(Ordering::SeqCst) == 0
+    }
+
+    /// Fires those whose offset the watermark has passed.
+    pub(crate) fn fire(&self, watermark: Offset) {
+        if self.is_empty() {
+            return;
+        }
+        let mut waiting = self.waiting.lock();
+        waiting.retain(|_, (target, signal)| {
+            let keep = *target > watermark;
+            if !keep {
+                signal.notify();
+            }
+            keep
+        });
+        self.len.store(waiting.len(), Ordering::SeqCst);
+    }
+
+    /// Fires all of them: something has ended their wait.
+    pub(crate) fn fire_all(&self) {
+        self.fire(Offset::new(u64::MAX));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signal_waits_for_the_earliest_of_its_offsets() {
+        let list = WakeList::default();
+        let signal = Signal::new();
+        assert!(list.register(Offset::new(9), &signal, || Offset::ZERO));
+        assert!(list.register(Offset::new(5), &signal, || Offset::ZERO));
+        list.fire(Offset::new(4));
+        assert!(!signal.take());
+        list.fire(Offset::new(5));
+        assert!(signal.take());
+        assert!(list.is_empty());
+    }
+
+    #[test]
+    fn what_is_past_already_fires_at_once() {
+        let list = WakeList::default();
+        let signal = Signal::new();
+        assert!(!list.register(Offset::new(5), &signal, || Offset::new(5)));
+        assert!(signal.take());
+    }
+
+    #[test]
+    fn all_can_be_told() {
+        let list = WakeList::default();
+        let (one, other) = (Signal::new(), Signal::new());
+        list.register(Offset::new(5), &one, || Offset::ZERO);
+        list.register(Offset::new(6), &other, || Offset::ZERO);
+        list.fire_all();
+        assert!(one.take() && other.take());
+    }
+}

@@ -15,11 +15,12 @@ use crate::error::{IoContext, Result, StorageError};
 use crate::index::{Index, Point};
 use crate::interval::Interval;
 use crate::listing::Listing;
-use crate::names::SegmentSeq;
+use crate::names::{SegmentSeq, state_path};
 use crate::open::Found;
 use crate::quarantine::keep_aside;
 use crate::report::{Damage, RecoveryReport, TornTail};
 use crate::segment::Segment;
+use crate::slots::slot_of;
 use crate::state::State;
 use crate::summary::Summary;
 use crate::tail::{Scanned, Stop, Tail};
@@ -30,6 +31,8 @@ pub(crate) struct Recovery<'a> {
     pub(crate) dir: &'a Arc<Path>,
     cfg: &'a LogConfig,
     state: State,
+    /// The slot that `state` was read from.
+    slot: usize,
     listing: Listing,
     pub(crate) report: &'a mut RecoveryReport,
     segments: Vec<Arc<Segment>>,
@@ -50,7 +53,7 @@ impl<'a> Recovery<'a> {
         env: &'a Env,
         dir: &'a Arc<Path>,
         cfg: &'a LogConfig,
-        mut state: State,
+        (generation, mut state): (u64, State),
         listing: Listing,
         report: &'a mut RecoveryReport,
     ) -> Self {
@@ -62,6 +65,7 @@ impl<'a> Recovery<'a> {
             cfg,
             damage_before: state.damage.len(),
             state,
+            slot: slot_of(generation),
             listing,
             report,
             segments: Vec::new(),
@@ -82,7 +86,12 @@ impl<'a> Recovery<'a> {
         let below = checkpoint.map_or(0, |last| last + 1);
         for i in 0..below {
             let (seq, summary) = &summaries[i];
-            let next_base = summaries.get(i + 1).filter(|_| i + 1 < below).and_then(|s| s.1.base());
+            let next_base = match summaries.get(i + 1).filter(|_| i + 1 < below) {
+                Some((next, summary)) => {
+                    summary.base().map_or_else(|| self.peek(*next), |b| Ok(Some(b)))?
+                }
+                None => None,
+            };
             self.below(*seq, summary, next_base, i + 1 == below)?;
         }
         for (seq, _) in &summaries[below..] {
@@ -99,6 +108,10 @@ impl<'a> Recovery<'a> {
             self.listing.logs.keys().chain(self.listing.idxs.keys()).copied().collect();
         seqs.sort_unstable();
         seqs.dedup();
+        if seqs.first().is_some_and(|seq| *seq < first) {
+            // After a kill the slot that lets these files go may be in the page cache only.
+            self.sync_newest_state()?;
+        }
         let mut summaries = Vec::with_capacity(seqs.len());
         for (i, seq) in seqs.iter().copied().enumerate() {
             if seq < first {
@@ -121,6 +134,12 @@ impl<'a> Recovery<'a> {
         Ok(summaries)
     }
 
+    fn sync_newest_state(&self) -> Result<()> {
+        let path = state_path(self.dir, self.slot);
+        let file = self.env.disk.open(&path, OpenMode::ReadWrite).at("open", &path)?;
+        file.sync_data().at("sync", &path)
+    }
+
     /// A reopening after a failed sync left copies that stand in for the segments before them.
     fn drop_superseded(&mut self, summaries: &mut Vec<(SegmentSeq, Summary)>) -> Result<()> {
         let ranges: Vec<(SegmentSeq, SegmentSeq)> = summaries
@@ -128,11 +147,27 @@ impl<'a> Recovery<'a> {
             .filter_map(|(seq, summary)| Some((summary.header?.replaces?, *seq)))
             .collect();
         let gone = |seq: SegmentSeq| ranges.iter().any(|(from, to)| *from <= seq && seq < *to);
+        for (_, by) in &ranges {
+            let path = by.idx_path(self.dir);
+            let file = self.env.disk.open(&path, OpenMode::ReadWrite).at("open", &path)?;
+            file.sync_data().at("sync", &path)?;
+        }
         for (seq, _) in summaries.iter().filter(|(seq, _)| gone(*seq)) {
             self.remove(*seq)?;
         }
         summaries.retain(|(seq, _)| !gone(*seq));
         Ok(())
+    }
+
+    /// The base offset of a segment whose index does not tell, by its first batch.
+    fn peek(&mut self, seq: SegmentSeq) -> Result<Option<Offset>> {
+        let Some(len) = self.listing.logs.get(&seq).copied() else { return Ok(None) };
+        let path = seq.log_path(self.dir);
+        let file = self.env.disk.open(&path, OpenMode::Read).at("open", &path)?;
+        let mut tail = tail(&*file, &path, len, &self.state, self.cfg);
+        let first = tail.first_batch()?;
+        self.report.bytes_scanned += tail.bytes_read;
+        Ok(first)
     }
 
     fn remove(&mut self, seq: SegmentSeq) -> Result<()> {

@@ -25,6 +25,9 @@ use crate::state::State;
 use crate::summary::Summary;
 use crate::tail::{Scanned, Stop, Tail};
 
+/// Quarantined ranges end at a multiple of this, or with their file.
+const KEEP_MULTIPLE: u64 = 4096;
+
 /// One recovery under way.
 pub(crate) struct Recovery<'a> {
     pub(crate) env: &'a Env,
@@ -398,7 +401,7 @@ impl<'a> Recovery<'a> {
             // Nothing in it: a segment that was prepared and not begun.
             return self.remove(seq);
         };
-        let (_, valid) = tail.search(0, bytes, Offset::ZERO, Offset::new(u64::MAX))?;
+        let (_, valid) = tail.search(0, len, Offset::ZERO, Offset::new(u64::MAX))?;
         self.report.bytes_scanned += tail.bytes_read;
         self.set_aside(&segment, bytes, valid)
     }
@@ -436,11 +439,13 @@ impl<'a> Recovery<'a> {
         let mut tail = tail(&**file, &path, len, &self.state, self.cfg);
         let rest = tail.last_byte(at.position)?;
         let valid = match rest {
-            Some(end) => tail.search(at.position + 1, end, at.offset, Offset::new(u64::MAX))?.1,
+            Some(_) => tail.search(at.position + 1, len, at.offset, Offset::new(u64::MAX))?.1,
             None => 0,
         };
         self.report.bytes_scanned += tail.bytes_read;
         let Some(end) = rest else { return Ok(()) };
+        // A batch may end in zeros, so a little more than the last other byte is kept.
+        let end = end.next_multiple_of(KEEP_MULTIPLE).min(len);
         let disk = &*self.env.disk;
         let name = keep_aside(disk, self.dir, segment.seq, &**file, at.position, end)?;
         // The copy's name is durable before the original goes.

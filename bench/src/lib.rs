@@ -12,7 +12,6 @@
 )]
 
 pub mod machine;
-pub mod marks;
 pub mod rungs;
 pub mod stats;
 pub mod summary;

@@ -1,4 +1,9 @@
 //! The `onrush` binary.
-fn main() {
-    println!("onrush");
+
+mod cli;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::run()
 }

@@ -15,18 +15,14 @@ use crate::error::{IoContext, Result, StorageError};
 use crate::index::{Index, Point};
 use crate::interval::Interval;
 use crate::listing::Listing;
-use crate::names::{SegmentSeq, state_path};
+use crate::names::SegmentSeq;
 use crate::open::Found;
 use crate::quarantine::keep_aside;
 use crate::report::{Damage, RecoveryReport, TornTail};
 use crate::segment::Segment;
-use crate::slots::slot_of;
 use crate::state::State;
 use crate::summary::Summary;
 use crate::tail::{Scanned, Stop, Tail};
-
-/// Quarantined ranges end at a multiple of this, or with their file.
-const KEEP_MULTIPLE: u64 = 4096;
 
 /// One recovery under way.
 pub(crate) struct Recovery<'a> {
@@ -34,8 +30,6 @@ pub(crate) struct Recovery<'a> {
     pub(crate) dir: &'a Arc<Path>,
     cfg: &'a LogConfig,
     state: State,
-    /// The slot that `state` was read from.
-    slot: usize,
     listing: Listing,
     pub(crate) report: &'a mut RecoveryReport,
     segments: Vec<Arc<Segment>>,
@@ -56,7 +50,7 @@ impl<'a> Recovery<'a> {
         env: &'a Env,
         dir: &'a Arc<Path>,
         cfg: &'a LogConfig,
-        (generation, mut state): (u64, State),
+        mut state: State,
         listing: Listing,
         report: &'a mut RecoveryReport,
     ) -> Self {
@@ -68,7 +62,6 @@ impl<'a> Recovery<'a> {
             cfg,
             damage_before: state.damage.len(),
             state,
-            slot: slot_of(generation),
             listing,
             report,
             segments: Vec::new(),
@@ -89,12 +82,7 @@ impl<'a> Recovery<'a> {
         let below = checkpoint.map_or(0, |last| last + 1);
         for i in 0..below {
             let (seq, summary) = &summaries[i];
-            let next_base = match summaries.get(i + 1).filter(|_| i + 1 < below) {
-                Some((next, summary)) => {
-                    summary.base().map_or_else(|| self.peek(*next), |b| Ok(Some(b)))?
-                }
-                None => None,
-            };
+            let next_base = summaries.get(i + 1).filter(|_| i + 1 < below).and_then(|s| s.1.base());
             self.below(*seq, summary, next_base, i + 1 == below)?;
         }
         for (seq, _) in &summaries[below..] {
@@ -111,10 +99,6 @@ impl<'a> Recovery<'a> {
             self.listing.logs.keys().chain(self.listing.idxs.keys()).copied().collect();
         seqs.sort_unstable();
         seqs.dedup();
-        if seqs.first().is_some_and(|seq| *seq < first) {
-            // After a kill the slot that lets these files go may be in the page cache only.
-            self.sync_newest_state()?;
-        }
         let mut summaries = Vec::with_capacity(seqs.len());
         for (i, seq) in seqs.iter().copied().enumerate() {
             if seq < first {
@@ -137,12 +121,6 @@ impl<'a> Recovery<'a> {
         Ok(summaries)
     }
 
-    fn sync_newest_state(&self) -> Result<()> {
-        let path = state_path(self.dir, self.slot);
-        let file = self.env.disk.open(&path, OpenMode::ReadWrite).at("open", &path)?;
-        file.sync_data().at("sync", &path)
-    }
-
     /// A reopening after a failed sync left copies that stand in for the segments before them.
     fn drop_superseded(&mut self, summaries: &mut Vec<(SegmentSeq, Summary)>) -> Result<()> {
         let ranges: Vec<(SegmentSeq, SegmentSeq)> = summaries
@@ -150,27 +128,11 @@ impl<'a> Recovery<'a> {
             .filter_map(|(seq, summary)| Some((summary.header?.replaces?, *seq)))
             .collect();
         let gone = |seq: SegmentSeq| ranges.iter().any(|(from, to)| *from <= seq && seq < *to);
-        for (_, by) in &ranges {
-            let path = by.idx_path(self.dir);
-            let file = self.env.disk.open(&path, OpenMode::ReadWrite).at("open", &path)?;
-            file.sync_data().at("sync", &path)?;
-        }
         for (seq, _) in summaries.iter().filter(|(seq, _)| gone(*seq)) {
             self.remove(*seq)?;
         }
         summaries.retain(|(seq, _)| !gone(*seq));
         Ok(())
-    }
-
-    /// The base offset of a segment whose index does not tell, by its first batch.
-    fn peek(&mut self, seq: SegmentSeq) -> Result<Option<Offset>> {
-        let Some(len) = self.listing.logs.get(&seq).copied() else { return Ok(None) };
-        let path = seq.log_path(self.dir);
-        let file = self.env.disk.open(&path, OpenMode::Read).at("open", &path)?;
-        let mut tail = tail(&*file, &path, len, &self.state, self.cfg);
-        let first = tail.first_batch()?;
-        self.report.bytes_scanned += tail.bytes_read;
-        Ok(first)
     }
 
     fn remove(&mut self, seq: SegmentSeq) -> Result<()> {
@@ -401,7 +363,7 @@ impl<'a> Recovery<'a> {
             // Nothing in it: a segment that was prepared and not begun.
             return self.remove(seq);
         };
-        let (_, valid) = tail.search(0, len, Offset::ZERO, Offset::new(u64::MAX))?;
+        let (_, valid) = tail.search(0, bytes, Offset::ZERO, Offset::new(u64::MAX))?;
         self.report.bytes_scanned += tail.bytes_read;
         self.set_aside(&segment, bytes, valid)
     }
@@ -439,13 +401,11 @@ impl<'a> Recovery<'a> {
         let mut tail = tail(&**file, &path, len, &self.state, self.cfg);
         let rest = tail.last_byte(at.position)?;
         let valid = match rest {
-            Some(_) => tail.search(at.position + 1, len, at.offset, Offset::new(u64::MAX))?.1,
+            Some(end) => tail.search(at.position + 1, end, at.offset, Offset::new(u64::MAX))?.1,
             None => 0,
         };
         self.report.bytes_scanned += tail.bytes_read;
         let Some(end) = rest else { return Ok(()) };
-        // A batch may end in zeros, so a little more than the last other byte is kept.
-        let end = end.next_multiple_of(KEEP_MULTIPLE).min(len);
         let disk = &*self.env.disk;
         let name = keep_aside(disk, self.dir, segment.seq, &**file, at.position, end)?;
         // The copy's name is durable before the original goes.

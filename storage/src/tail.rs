@@ -83,19 +83,6 @@ impl Tail<'_> {
         Ok(Scanned { end: at, entries, open: interval, stop })
     }
 
-    /// The base offset of the batch at the very beginning, if that is a valid one.
-    pub(crate) fn first_batch(&mut self) -> Result<Option<Offset>> {
-        let mut headers = Headers::new(self.file, self.path, self.len);
-        let Ok(header) = BatchHeader::parse(headers.raw(0)?) else { return Ok(None) };
-        if u64::from(header.total_len) > self.len {
-            return Ok(None);
-        }
-        let at = Point { offset: header.base_offset, position: 0 };
-        let mut buffer = Vec::new();
-        let bytes = self.batch(at, &header, &mut buffer)?;
-        Ok(self.wrong_with(&header, bytes).is_none().then_some(header.base_offset))
-    }
-
     fn batch<'b>(
         &mut self,
         at: Point,

@@ -1,0 +1,305 @@
+//! One socket: reads into the shard's hot buffer, writes and sends files, feeds the session.
+
+use std::future::poll_fn;
+use std::io;
+use std::net::TcpStream as StdStream;
+use std::os::fd::AsFd as _;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use onrush_broker::{ReadMode, Slice};
+use onrush_sys::net;
+use tokio::io::{AsyncRead as _, Interest, ReadBuf};
+use tokio::net::TcpStream;
+
+use crate::outbox::Next;
+use crate::receive::{Receiver, Tail, places};
+use crate::session::Session;
+use crate::shard::Shared;
+use crate::timer::Timer;
+
+/// Bytes sent in one turn before other connections have theirs.
+const TURN_BYTES: usize = 1024 * 1024;
+/// Times round the loop before other connections have their turn.
+const TURN_ROUNDS: u32 = 4;
+/// How long a connection that we end may take to close its side.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// Begins to serve a socket.
+pub(crate) fn start(shared: &Rc<Shared>, socket: StdStream) {
+    let host = socket.peer_addr().map(|address| address.ip().to_string()).unwrap_or_default();
+    let stream = match TcpStream::from_std(socket) {
+        Ok(stream) => stream,
+        Err(error) => return tracing::warn!(%host, %error, "connection refused: not registered"),
+    };
+    let session = Session::new(shared, &host);
+    let entered = shared.enter(session.signal());
+    let mut connection = Connection {
+        stream,
+        session,
+        shared: Rc::clone(shared),
+        tail: Tail::default(),
+        tail_since: None,
+        timer: Timer::default(),
+        ended: false,
+    };
+    tokio::task::spawn_local(async move {
+        match poll_fn(|context| connection.poll(context)).await {
+            Ok(()) => connection.linger().await,
+            // The peer went away: nothing to tell it.
+            Err(error) => tracing::debug!(%host, %error, "connection ended"),
+        }
+        drop(entered);
+    });
+}
+
+struct Connection {
+    stream: TcpStream,
+    session: Session,
+    shared: Rc<Shared>,
+    tail: Tail,
+    /// When the incomplete frame in `tail` began.
+    tail_since: Option<Duration>,
+    timer: Timer,
+    /// The peer sends no more.
+    ended: bool,
+}
+
+/// How far sending came.
+enum Sent {
+    All,
+    /// The socket takes no more for now.
+    Blocked,
+    /// This turn has sent its share.
+    Enough,
+}
+
+impl Connection {
+    /// One turn. Ready when the connection is over.
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        for _ in 0..TURN_ROUNDS {
+            let mut again = false;
+            if self.session.signal().poll_notified(context).is_ready() {
+                self.session.progress();
+                again = true;
+            }
+            if self.timer.poll(context, &mut self.session).is_ready() {
+                self.check_tail();
+                again = true;
+            }
+            if self.shared.is_quiescing() {
+                self.session.quiesce();
+            } else {
+                again |= self.receive(context)?;
+            }
+            let more = self.session.advance(context);
+            let sent = self.send(context)?;
+            if self.is_over() {
+                return Poll::Ready(Ok(()));
+            }
+            match sent {
+                Sent::Enough => break,
+                Sent::All => again |= more,
+                Sent::Blocked => {}
+            }
+            if !again {
+                self.timer.arm(context, &self.session);
+                return Poll::Pending;
+            }
+        }
+        // There is more to do, but others have their turn first.
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn is_over(&self) -> bool {
+        if self.session.is_closing() {
+            return self.session.outbox.is_empty();
+        }
+        (self.ended || self.shared.is_quiescing()) && self.session.is_settled()
+    }
+
+    /// Reads once, and has the session take what came. True when something did.
+    fn receive(&mut self, context: &mut Context<'_>) -> io::Result<bool> {
+        if self.ended || !self.session.may_receive() {
+            return Ok(false);
+        }
+        let shared = Rc::clone(&self.shared);
+        let mut receiver = shared.receiver.borrow_mut();
+        let read = match self.tail.missing() {
+            Some(_) => self.read_on(context, &mut receiver),
+            None => self.read_anew(context, &mut receiver),
+        };
+        match read {
+            Poll::Pending => Ok(false),
+            Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                // Readiness was stale: ask again, to be woken when it is not.
+                context.waker().wake_by_ref();
+                Ok(false)
+            }
+            Poll::Ready(result) => {
+                self.ended = !result?;
+                Ok(!self.ended)
+            }
+        }
+    }
+
+    /// Reads into the hot buffer, behind the few bytes of a header that came before. False at the
+    /// end of the stream.
+    fn read_anew(
+        &mut self,
+        context: &mut Context<'_>,
+        receiver: &mut Receiver,
+    ) -> Poll<io::Result<bool>> {
+        let Receiver { hot, pool } = receiver;
+        let before = self.tail.bytes().len();
+        hot[..before].copy_from_slice(self.tail.bytes());
+        let mut buffer = ReadBuf::new(&mut hot[before..]);
+        ready!(Pin::new(&mut self.stream).poll_read(context, &mut buffer))?;
+        let count = buffer.filled().len();
+        if count == 0 {
+            return Poll::Ready(Ok(false));
+        }
+        self.tail.clear(pool);
+        let end = before + count;
+        let used = self.session.receive(None, &mut hot[..end]);
+        self.keep(receiver, used, end, used > 0);
+        Poll::Ready(Ok(true))
+    }
+
+    /// Reads the rest of the frame behind its beginning, and what follows it into the hot buffer.
+    /// False at the end of the stream.
+    fn read_on(
+        &mut self,
+        context: &mut Context<'_>,
+        receiver: &mut Receiver,
+    ) -> Poll<io::Result<bool>> {
+        ready!(self.stream.poll_read_ready(context))?;
+        let Receiver { hot, pool } = receiver;
+        let room = self.tail.room().len();
+        let count = self.stream.try_read_vectored(&mut places(&mut self.tail, hot))?;
+        if count == 0 {
+            return Poll::Ready(Ok(false));
+        }
+        let decoder = self.session.decoder();
+        let budget = self.shared.broker.budget();
+        let in_hot = count.saturating_sub(room);
+        let mut kept = self.tail.grew(count.min(room), decoder, budget);
+        // The room was less than the frame misses: the hot buffer has more of it.
+        let of_frame = in_hot.min(self.tail.missing().unwrap_or(0));
+        if kept.is_ok() {
+            kept = self.tail.keep(&hot[..of_frame], decoder, budget, pool);
+        }
+        if let Err(error) = kept {
+            self.session.broken_frame(self.tail.bytes(), &error);
+            return Poll::Ready(Ok(true));
+        }
+        if let Some(frame) = self.tail.whole() {
+            let used = self.session.receive(Some(frame), &mut hot[of_frame..in_hot]);
+            self.tail.clear(pool);
+            self.keep(receiver, of_frame + used, in_hot, true);
+        }
+        Poll::Ready(Ok(true))
+    }
+
+    /// Keeps the incomplete frame that `from..to` of the hot buffer holds.
+    fn keep(&mut self, receiver: &mut Receiver, from: usize, to: usize, progressed: bool) {
+        let Receiver { hot, pool } = receiver;
+        let rest = &hot[from..to];
+        if rest.is_empty() || self.session.is_closing() {
+            self.tail_since = None;
+            return;
+        }
+        let budget = self.shared.broker.budget();
+        if let Err(error) = self.tail.keep(rest, self.session.decoder(), budget, pool) {
+            self.session.broken_frame(rest, &error);
+        }
+        if progressed || self.tail_since.is_none() {
+            let since = self.session.now();
+            self.tail_since = Some(since);
+            self.session.note_deadline(since.saturating_add(self.shared.options.frame_timeout));
+        }
+    }
+
+    /// Ends a connection whose frame does not get on.
+    fn check_tail(&mut self) {
+        let Some(since) = self.tail_since else { return };
+        let until = since.saturating_add(self.shared.options.frame_timeout);
+        if self.session.now() < until {
+            return self.session.note_deadline(until);
+        }
+        self.session.frame_too_slow();
+        self.tail_since = None;
+        self.tail.clear(&mut self.shared.receiver.borrow_mut().pool);
+    }
+
+    /// Sends what waits.
+    fn send(&mut self, context: &mut Context<'_>) -> io::Result<Sent> {
+        let mut total = 0;
+        loop {
+            if matches!(self.session.outbox.next(), Next::Nothing) {
+                return Ok(Sent::All);
+            }
+            if total >= TURN_BYTES {
+                return Ok(Sent::Enough);
+            }
+            match self.stream.poll_write_ready(context) {
+                Poll::Pending => return Ok(Sent::Blocked),
+                Poll::Ready(ready) => ready?,
+            }
+            let next = self.session.outbox.next();
+            let sent = self.stream.try_io(Interest::WRITABLE, || {
+                let socket = self.stream.as_fd();
+                match next {
+                    Next::Bytes { bytes, more: true } => net::send_more(socket, bytes),
+                    Next::Bytes { bytes, more: false } => net::send(socket, bytes),
+                    Next::Slice { slice, from } => send_slice(socket, slice, from),
+                    Next::Nothing => Ok(0),
+                }
+            });
+            match sent {
+                Ok(count) => {
+                    self.session.outbox.sent(count);
+                    total += count;
+                }
+                // Asked again, readiness registers for the wake-up.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Closes our side, then waits a moment for the peer to close its own: closing with bytes
+    /// unread would take back what we said last.
+    async fn linger(mut self) {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        if self.ended || self.stream.shutdown().await.is_err() {
+            return;
+        }
+        let mut scratch = [0; 1024];
+        let drained = async { while matches!(self.stream.read(&mut scratch).await, Ok(1..)) {} };
+        let _ = tokio::time::timeout(LINGER, drained).await;
+    }
+}
+
+/// Sends what is left of a slice: from its file to the socket, without it passing through here.
+fn send_slice(
+    socket: std::os::fd::BorrowedFd<'_>,
+    slice: &Slice,
+    from: u32,
+) -> io::Result<usize> {
+    let left = slice.len() - from;
+    let Some((file, position)) = slice.descriptor() else {
+        let bytes = slice.to_bytes(ReadMode::Copied).map_err(io::Error::other)?;
+        return net::send(socket, &bytes[from as usize..]);
+    };
+    match net::send_file(socket, file, position + u64::from(from), left as usize)? {
+        0 => {
+            tracing::error!(position, left, "a segment's file ends before the records it holds: connection closed");
+            Err(io::Error::new(io::ErrorKind::UnexpectedEof, "segment file cut short"))
+        }
+        count => Ok(count),
+    }
+}

@@ -1,0 +1,170 @@
+//! Connections within the process: frames over a queue instead of bytes over a socket.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use bytes::{Bytes, BytesMut};
+use onrush_protocol::FrameHeader;
+
+use crate::frame::{Frame, Payload};
+use crate::pipe::{FrameReceiver, FrameSender};
+use crate::session::{Group, Session};
+use crate::shard::Shared;
+use crate::timer::Timer;
+
+/// The client's end of a connection within the process.
+#[derive(Debug)]
+pub struct InProcess {
+    /// Takes requests.
+    pub requests: FrameSender,
+    /// Gives responses and pushed frames. Record batches come as bytes of the log's mapping, not
+    /// copied, unless the options ask for copies.
+    pub responses: FrameReceiver,
+}
+
+/// The broker's end of it.
+pub(crate) struct ServerEnd {
+    pub(crate) requests: FrameReceiver,
+    pub(crate) responses: FrameSender,
+}
+
+/// Begins to serve a connection.
+pub(crate) fn start(shared: &Rc<Shared>, end: ServerEnd) {
+    let session = Session::new(shared, "in process");
+    let entered = shared.enter(session.signal());
+    let mut connection = Connection {
+        end,
+        session,
+        shared: Rc::clone(shared),
+        incoming: VecDeque::new(),
+        outgoing: VecDeque::new(),
+        timer: Timer::default(),
+        ended: false,
+    };
+    tokio::task::spawn_local(async move {
+        poll_fn(|context| connection.poll(context)).await;
+        drop(entered);
+    });
+}
+
+struct Connection {
+    end: ServerEnd,
+    session: Session,
+    shared: Rc<Shared>,
+    incoming: VecDeque<Frame>,
+    outgoing: VecDeque<Frame>,
+    timer: Timer,
+    /// The client is gone.
+    ended: bool,
+}
+
+/// A request whose record batches may be stamped in place.
+struct Request {
+    header: FrameHeader,
+    body: Bytes,
+    payload: BytesMut,
+}
+
+/// Record batches in one piece and our own: without a copy when the client has let go of them.
+fn own(payload: Payload) -> BytesMut {
+    let mut pieces = payload.into_iter();
+    let Some(first) = pieces.next() else { return BytesMut::new() };
+    let mut all = first.try_into_mut().unwrap_or_else(|shared| BytesMut::from(&shared[..]));
+    pieces.for_each(|piece| all.extend_from_slice(&piece));
+    all
+}
+
+impl Connection {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let mut again = false;
+            if self.session.signal().poll_notified(context).is_ready() {
+                self.session.progress();
+                again = true;
+            }
+            if self.timer.poll(context, &mut self.session).is_ready() {
+                again = true;
+            }
+            if self.shared.is_quiescing() {
+                self.session.quiesce();
+            } else {
+                again |= self.receive(context);
+            }
+            let more = self.session.advance(context);
+            let blocked = match self.send(context) {
+                Poll::Ready(true) => false,
+                Poll::Ready(false) => return Poll::Ready(()),
+                Poll::Pending => true,
+            };
+            let leaving = self.session.is_closing() || self.shared.is_quiescing() || self.ended;
+            if leaving && self.session.is_settled() && self.outgoing.is_empty() {
+                return Poll::Ready(());
+            }
+            if more && !blocked {
+                again = true;
+            }
+            if !again {
+                self.timer.arm(context, &self.session);
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// True when something came.
+    fn receive(&mut self, context: &mut Context<'_>) -> bool {
+        if self.ended || !self.session.may_receive() {
+            return false;
+        }
+        match self.end.requests.poll_receive(context, &mut self.incoming) {
+            Poll::Pending => return false,
+            Poll::Ready(Err(_)) => {
+                self.ended = true;
+                return false;
+            }
+            Poll::Ready(Ok(())) => {}
+        }
+        let mut requests: Vec<Request> = self
+            .incoming
+            .drain(..)
+            .map(|frame| Request {
+                header: frame.header,
+                body: frame.body,
+                payload: own(frame.payload),
+            })
+            .collect();
+        let mut group = Group::default();
+        for request in &mut requests {
+            if self.session.is_closing() {
+                break;
+            }
+            self.session.frame(&request.header, &request.body, &mut request.payload, &mut group);
+        }
+        self.session.finish(group);
+        true
+    }
+
+    /// Ready(true) when all has left, ready(false) when the connection is over.
+    fn send(&mut self, context: &mut Context<'_>) -> Poll<bool> {
+        loop {
+            while let Some(frame) = self.session.outbox.pop_frame(self.shared.options.reads) {
+                match frame {
+                    Ok(frame) => self.outgoing.push_back(frame),
+                    Err(reason) => {
+                        tracing::error!(%reason, "connection closed: a read failed");
+                        return Poll::Ready(false);
+                    }
+                }
+            }
+            if self.outgoing.is_empty() {
+                return Poll::Ready(true);
+            }
+            match self.end.responses.poll_send(context, &mut self.outgoing) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Err(_)) => return Poll::Ready(false),
+                Poll::Ready(Ok(())) => {}
+            }
+        }
+    }
+}

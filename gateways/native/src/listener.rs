@@ -1,0 +1,68 @@
+//! Accepting: sockets are handed to the shards in turn.
+
+use std::io;
+use std::net::TcpStream as StdStream;
+use std::time::Duration;
+
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::TcpListener;
+
+use crate::shard::ShardHandle;
+
+/// A peer silent for so long is asked whether it is there …
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
+/// … again after so long …
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+/// … and so often before the connection counts as dead.
+const KEEPALIVE_PROBES: u32 = 3;
+/// How long what was sent may go without the peer's acknowledgement.
+const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(60);
+/// How long to wait when no socket can be had.
+const BACK_OFF: Duration = Duration::from_millis(100);
+
+/// Accepts connections for as long as it is polled; drop it to stop listening.
+pub async fn accept(listener: TcpListener, shards: Vec<ShardHandle>) {
+    let mut turn = 0_usize;
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => match prepare(stream) {
+                Ok(socket) => {
+                    turn = turn.wrapping_add(1);
+                    let shard = &shards[turn % shards.len()];
+                    if shard.take_socket(socket).is_err() {
+                        tracing::warn!(%peer, "connection refused: its shard takes no more");
+                    }
+                }
+                Err(error) => tracing::debug!(%peer, %error, "connection lost before it began"),
+            },
+            Err(error) if is_of_one_connection(&error) => {
+                tracing::debug!(%error, "connection lost before it began");
+            }
+            Err(error) => {
+                tracing::error!(%error, "cannot accept connections; raise the limit of open files if it is reached");
+                tokio::time::sleep(BACK_OFF).await;
+            }
+        }
+    }
+}
+
+/// An error that says nothing about the listener.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::Interrupted
+    )
+}
+
+fn prepare(stream: tokio::net::TcpStream) -> io::Result<StdStream> {
+    stream.set_nodelay(true)?;
+    let socket = SockRef::from(&stream);
+    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_IDLE).with_interval(KEEPALIVE_INTERVAL);
+    socket.set_tcp_keepalive(&keepalive.with_retries(KEEPALIVE_PROBES))?;
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED_MAX))?;
+    stream.into_std()
+}

@@ -1,0 +1,139 @@
+//! Receiving: one hot buffer for all connections of a shard, and a buffer of its own for what a
+//! connection holds of a frame that has not wholly arrived.
+
+use std::io::IoSliceMut;
+
+use onrush_broker::{Budget, Held};
+use onrush_protocol::FrameHeader;
+use onrush_protocol::frame::{FrameDecoder, FrameError, HEADER_LEN};
+use std::sync::Arc;
+
+/// A tail grows by at least this much.
+const GROWTH_BYTES: usize = 4 * 1024;
+
+/// The part of a frame that has arrived. It grows with what was received, never to what a header
+/// announces, and is gone once the frame is whole.
+#[derive(Default)]
+pub(crate) struct Tail {
+    /// Longer than what has arrived; never shrinks while in use, so that it is zeroed once.
+    buffer: Vec<u8>,
+    filled: usize,
+    /// Length of the whole frame, once its header is there.
+    frame_len: Option<usize>,
+    held: Option<Held>,
+}
+
+impl Tail {
+    /// What has arrived.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.buffer[..self.filled]
+    }
+
+    /// Bytes still missing from the frame; nothing while its header is incomplete.
+    pub(crate) fn missing(&self) -> Option<usize> {
+        self.frame_len.map(|len| len - self.filled)
+    }
+
+    /// Keeps the incomplete frame `rest`, which is the end of a read.
+    pub(crate) fn keep(
+        &mut self,
+        rest: &[u8],
+        decoder: FrameDecoder,
+        budget: &Arc<Budget>,
+        pool: &mut TailPool,
+    ) -> Result<(), FrameError> {
+        if rest.is_empty() {
+            return Ok(());
+        }
+        if self.buffer.is_empty() {
+            self.buffer = pool.take();
+        }
+        let end = self.filled + rest.len();
+        if self.buffer.len() < end {
+            self.buffer.resize(end, 0);
+        }
+        self.buffer[self.filled..end].copy_from_slice(rest);
+        self.grew(rest.len(), decoder, budget)
+    }
+
+    /// `count` bytes were read into [`Tail::room`].
+    pub(crate) fn grew(
+        &mut self,
+        count: usize,
+        decoder: FrameDecoder,
+        budget: &Arc<Budget>,
+    ) -> Result<(), FrameError> {
+        self.filled += count;
+        if self.frame_len.is_none() {
+            self.frame_len =
+                decoder.header(self.bytes())?.as_ref().map(FrameHeader::frame_len);
+        }
+        let held = self.held.get_or_insert_with(|| budget.hold(0));
+        held.resize(self.filled as u64);
+        Ok(())
+    }
+
+    /// Where the frame goes on: as much as it misses, but at most as much again as has arrived.
+    pub(crate) fn room(&mut self) -> &mut [u8] {
+        let frame_len = self.frame_len.unwrap_or(HEADER_LEN);
+        let wanted = frame_len.min(self.filled + self.filled.max(GROWTH_BYTES));
+        if self.buffer.len() < wanted {
+            self.buffer.resize(wanted, 0);
+        }
+        let end = self.buffer.len().min(frame_len);
+        &mut self.buffer[self.filled..end]
+    }
+
+    /// The frame, once it is whole.
+    pub(crate) fn whole(&mut self) -> Option<&mut [u8]> {
+        if self.frame_len == Some(self.filled) { Some(&mut self.buffer[..self.filled]) } else { None }
+    }
+
+    /// Forgets the frame.
+    pub(crate) fn clear(&mut self, pool: &mut TailPool) {
+        if !self.buffer.is_empty() {
+            pool.give(std::mem::take(&mut self.buffer));
+        }
+        self.filled = 0;
+        self.frame_len = None;
+        self.held = None;
+    }
+}
+
+/// Buffers of finished tails, for the next ones.
+#[derive(Default)]
+pub(crate) struct TailPool {
+    spare: Vec<Vec<u8>>,
+}
+
+impl TailPool {
+    const SPARE_MAX: usize = 4;
+    const BYTES_MAX: usize = 1024 * 1024;
+
+    fn take(&mut self) -> Vec<u8> {
+        self.spare.pop().unwrap_or_default()
+    }
+
+    fn give(&mut self, buffer: Vec<u8>) {
+        if self.spare.len() < Self::SPARE_MAX && buffer.capacity() <= Self::BYTES_MAX {
+            self.spare.push(buffer);
+        }
+    }
+}
+
+/// What all connections of a shard receive into.
+pub(crate) struct Receiver {
+    pub(crate) hot: Box<[u8]>,
+    pub(crate) pool: TailPool,
+}
+
+impl Receiver {
+    pub(crate) fn new(bytes: usize) -> Self {
+        Self { hot: vec![0; bytes.max(64 * 1024)].into_boxed_slice(), pool: TailPool::default() }
+    }
+}
+
+/// The two places that one read fills, one after the other.
+pub(crate) fn places<'a>(tail: &'a mut Tail, hot: &'a mut [u8]) -> [IoSliceMut<'a>; 2] {
+    [IoSliceMut::new(tail.room()), IoSliceMut::new(hot)]
+}

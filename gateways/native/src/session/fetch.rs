@@ -1,0 +1,246 @@
+//! Fetch: answered at once when there is enough, otherwise when there is or time is up.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use onrush_broker::{Cursor, Partition, Slice, Warming};
+use onrush_protocol::request::{FetchPart, FetchRequest};
+use onrush_protocol::response::{FetchPartResponse, FetchResponse};
+use onrush_protocol::wire::Maybe;
+use onrush_protocol::{Message as _, Opcode, WireError};
+use onrush_record::Offset;
+use smallvec::SmallVec;
+
+use super::Session;
+use super::errors::{epoch_error, wire_error};
+
+/// How long until a cold range is offered to the broker's I/O loop again, when its queue is full.
+pub(super) const RETRY: Duration = Duration::from_millis(5);
+
+/// One partition that a fetch reads.
+struct Source {
+    asked: FetchPart,
+    partition: Result<Arc<Partition>, WireError>,
+    cursor: Cursor,
+    /// The end of the log at which the partition was asked to wake us.
+    asked_at: Option<Offset>,
+}
+
+/// A fetch without its answer.
+struct Pending {
+    correlation: u32,
+    min_bytes: u64,
+    max_bytes: u32,
+    deadline: Duration,
+    sources: SmallVec<[Source; 1]>,
+    /// The answer, while some of it is brought into memory.
+    cold: Option<Cold>,
+}
+
+struct Cold {
+    found: Found,
+    waiting: Vec<Warming>,
+}
+
+/// What reading all sources gave.
+#[derive(Default)]
+struct Found {
+    parts: SmallVec<[FetchPartResponse; 4]>,
+    slices: SmallVec<[Slice; 4]>,
+    bytes: u64,
+    failed: bool,
+}
+
+/// The unanswered fetches of one connection.
+#[derive(Default)]
+pub(crate) struct Fetches {
+    pending: Vec<Pending>,
+}
+
+impl Fetches {
+    pub(crate) fn len(&self) -> usize {
+        self.pending.len()
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Duration> {
+        self.pending.iter().map(|pending| pending.deadline).min()
+    }
+}
+
+impl Source {
+    fn read(&mut self, room: u32, found: &mut Found) {
+        let (error, length, ends) = match &self.partition {
+            Err(error) => (Some(error.clone()), 0, None),
+            Ok(partition) => {
+                let max = self.asked.max_bytes.min(room);
+                match partition.fetch(self.asked.offset, max, &mut self.cursor) {
+                    Err(error) => (Some(wire_error(&error)), 0, Some(partition.ends())),
+                    Ok(None) => (None, 0, Some(partition.ends())),
+                    Ok(Some(read)) => {
+                        let length = read.slice.len();
+                        found.slices.push(read.slice);
+                        (None, length, Some(partition.ends()))
+                    }
+                }
+            }
+        };
+        found.failed |= error.is_some();
+        found.bytes += u64::from(length);
+        found.parts.push(FetchPartResponse {
+            error: Maybe(error),
+            log_start: Maybe(ends.as_ref().map(|ends| ends.start)),
+            readable_end: Maybe(ends.as_ref().map(|ends| ends.readable)),
+            payload_length: length,
+        });
+    }
+}
+
+impl Pending {
+    fn read(&mut self) -> Found {
+        let mut found = Found::default();
+        for source in &mut self.sources {
+            let taken = u32::try_from(found.bytes).unwrap_or(u32::MAX);
+            let room = self.max_bytes.saturating_sub(taken);
+            if room == 0 && found.bytes > 0 {
+                source.skip(&mut found);
+            } else {
+                source.read(room, &mut found);
+            }
+        }
+        found
+    }
+}
+
+impl Source {
+    /// There is no room left in the answer: an empty part, unless there is an error to tell.
+    fn skip(&self, found: &mut Found) {
+        let (error, ends) = match &self.partition {
+            Err(error) => (Some(error.clone()), None),
+            Ok(partition) => (None, Some(partition.ends())),
+        };
+        found.parts.push(FetchPartResponse {
+            error: Maybe(error),
+            log_start: Maybe(ends.as_ref().map(|ends| ends.start)),
+            readable_end: Maybe(ends.as_ref().map(|ends| ends.readable)),
+            payload_length: 0,
+        });
+    }
+}
+
+impl Session {
+    pub(super) fn fetch(&mut self, correlation: u32, request: FetchRequest) {
+        let frame_room = self.client_frame_max.saturating_sub(64 * 1024).max(64 * 1024);
+        let sources = request
+            .parts
+            .into_iter()
+            .map(|asked| {
+                let partition = self
+                    .broker
+                    .partition(asked.topic_id, asked.partition)
+                    .map_err(|error| wire_error(&error))
+                    .and_then(|partition| {
+                        epoch_error(asked.leader_epoch, &partition).map_or(Ok(partition), Err)
+                    });
+                Source { asked, partition, cursor: Cursor::default(), asked_at: None }
+            })
+            .collect();
+        let wait = Duration::from_millis(u64::from(request.max_wait_ms));
+        let mut pending = Pending {
+            correlation,
+            min_bytes: u64::from(request.min_bytes.max(1)),
+            max_bytes: request.max_bytes.min(frame_room),
+            deadline: self.now().saturating_add(wait),
+            sources,
+            cold: None,
+        };
+        if !self.try_answer(&mut pending, wait.is_zero(), false) {
+            self.note_deadline(pending.deadline);
+            self.fetches.pending.push(pending);
+        }
+    }
+
+    pub(super) fn progress_fetches(&mut self) {
+        if !self.fetches.pending.is_empty() {
+            let now = self.now();
+            self.answer_fetches(|pending| now >= pending.deadline);
+        }
+    }
+
+    /// Answers all fetches with what there is.
+    pub(super) fn end_fetches(&mut self) {
+        self.answer_fetches(|_| true);
+    }
+
+    fn answer_fetches(&mut self, late: impl Fn(&Pending) -> bool) {
+        let mut all = std::mem::take(&mut self.fetches.pending);
+        all.retain_mut(|pending| {
+            let late = late(pending);
+            !self.try_answer(pending, late, true)
+        });
+        self.fetches.pending = all;
+    }
+
+    /// Answers if there is enough or `late`; true when the fetch is done with. What was waited for
+    /// has just been written, so it is in memory (`hot`).
+    fn try_answer(&mut self, pending: &mut Pending, late: bool, hot: bool) -> bool {
+        let found = match pending.cold.take() {
+            Some(Cold { found, mut waiting }) => {
+                waiting.retain(|warming| !warming.is_done());
+                if !waiting.is_empty() {
+                    pending.cold = Some(Cold { found, waiting });
+                    return false;
+                }
+                found
+            }
+            None => {
+                let found = pending.read();
+                if found.bytes < pending.min_bytes && !found.failed && !late {
+                    self.wait_for_more(pending);
+                    return false;
+                }
+                if !hot {
+                    match self.warm(pending, found) {
+                        Some(found) => found,
+                        None => return false,
+                    }
+                } else {
+                    found
+                }
+            }
+        };
+        let response = Ok(FetchResponse { parts: found.parts });
+        self.outbox.respond_with(
+            Opcode::Fetch,
+            pending.correlation,
+            found.slices.into_iter(),
+            |body| response.encode(body),
+        );
+        true
+    }
+
+    /// Has what is not in memory brought there; gives back what needs no waiting.
+    fn warm(&self, pending: &mut Pending, found: Found) -> Option<Found> {
+        let mut waiting = Vec::new();
+        for slice in found.slices.iter().filter(|slice| !slice.is_cached()) {
+            // With the queue full the range is read by whoever sends it: late beats never.
+            waiting.extend(self.broker.warm(slice.clone(), &self.signal));
+        }
+        if waiting.is_empty() {
+            return Some(found);
+        }
+        pending.cold = Some(Cold { found, waiting });
+        None
+    }
+
+    fn wait_for_more(&self, pending: &mut Pending) {
+        for source in &mut pending.sources {
+            if let Ok(partition) = &source.partition {
+                let end = partition.ends().readable.max(source.asked.offset);
+                if source.asked_at != Some(end) {
+                    source.asked_at = Some(end);
+                    partition.wake_on_readable(end, &self.signal);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,395 @@
+//! One connection's conversation, without its socket: bytes or frames in, frames out.
+//!
+//! A [`Session`] never waits. What cannot be answered at once (an append that waits for its sync, a
+//! fetch that waits for records, a subscription at the end of the log, a call that takes the
+//! broker's own logs) is kept here and looked at again when the session's [`Signal`] fires or a
+//! deadline passes. Two drivers feed it: `connection` from a socket, `in_process` from a channel.
+
+mod acks;
+mod calls;
+mod errors;
+mod fetch;
+#[cfg(any())]
+mod groups;
+mod hello;
+mod produce;
+mod subscribe;
+mod topics;
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Context;
+use std::time::Duration;
+
+use onrush_broker::{Broker, Placed, Signal};
+use onrush_protocol::frame::{FrameDecoder, FrameError};
+use onrush_protocol::request::{FetchRequest, Request, RequestMessage};
+use onrush_protocol::{DecodeError, ErrorCode, FrameHeader, HEADER_LEN, Opcode, WireError};
+use onrush_protocol::{Message, features};
+
+use self::acks::Acks;
+use self::calls::Calls;
+use self::fetch::Fetches;
+pub(crate) use self::produce::Group;
+use self::subscribe::Subscriptions;
+use crate::outbox::Outbox;
+use crate::shard::Shared;
+
+/// Why a connection ends.
+#[derive(Debug)]
+pub(crate) enum Close {
+    /// It broke the rules, or was refused something it wants no answers for.
+    Refused(WireError),
+}
+
+/// Where a conversation stands.
+#[derive(Debug, PartialEq, Eq)]
+enum Phase {
+    /// The first frame has to be `Hello`, before this moment.
+    Greeting { until: Duration },
+    /// Requests are served.
+    Open,
+    /// What is in the outbox still goes out, then the connection ends.
+    Closing,
+}
+
+/// Who is at the other end.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Peer {
+    /// Where it connects from.
+    pub(crate) host: Arc<str>,
+    /// What it calls itself.
+    pub(crate) client: Arc<str>,
+}
+
+/// One connection's conversation.
+pub(crate) struct Session {
+    broker: Broker,
+    shared: Rc<Shared>,
+    signal: Arc<Signal>,
+    pub(crate) outbox: Outbox,
+    decoder: FrameDecoder,
+    phase: Phase,
+    features: u64,
+    /// Largest frame the client accepts.
+    client_frame_max: u32,
+    peer: Peer,
+    acks: Acks,
+    fetches: Fetches,
+    subscriptions: Subscriptions,
+    calls: Calls,
+    /// Has it ever sent records? Only then the byte budget concerns it.
+    produces: bool,
+    /// No deadline comes before this one.
+    soonest: Option<Duration>,
+    /// Reused from one append to the next.
+    produce_results: Vec<Result<Placed, onrush_broker::Error>>,
+}
+
+impl Session {
+    pub(crate) fn new(shared: &Rc<Shared>, host: &str) -> Self {
+        let broker = shared.broker.clone();
+        let until = broker.clock().monotonic().saturating_add(shared.options.hello_timeout);
+        Self {
+            broker,
+            shared: Rc::clone(shared),
+            signal: Signal::new(),
+            outbox: Outbox::new(shared.options.copy_bytes_max),
+            decoder: FrameDecoder::new(shared.options.frame_bytes_max),
+            phase: Phase::Greeting { until },
+            features: 0,
+            client_frame_max: 64 * 1024,
+            peer: Peer { host: host.into(), client: "".into() },
+            acks: Acks::default(),
+            fetches: Fetches::default(),
+            subscriptions: Subscriptions::default(),
+            calls: Calls::default(),
+            produces: false,
+            soonest: Some(until),
+            produce_results: Vec::new(),
+        }
+    }
+
+    /// Fires when something that the session waits for may have happened.
+    pub(crate) fn signal(&self) -> &Arc<Signal> {
+        &self.signal
+    }
+
+    pub(crate) fn decoder(&self) -> FrameDecoder {
+        self.decoder
+    }
+
+    /// Whether the conversation is over but for what is in the outbox.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.phase == Phase::Closing
+    }
+
+    /// Takes no more requests; what is in the outbox still goes out.
+    pub(crate) fn close(&mut self) {
+        self.phase = Phase::Closing;
+    }
+
+    /// The broker stops: waits for nothing new, but answers what it was asked.
+    pub(crate) fn quiesce(&mut self) {
+        self.subscriptions.clear();
+        self.end_fetches();
+    }
+
+    /// Ends the conversation because a frame has begun and does not get on.
+    pub(crate) fn frame_too_slow(&mut self) {
+        let text = format!(
+            "a frame has to arrive within {} seconds of its beginning",
+            self.shared.options.frame_timeout.as_secs()
+        );
+        tracing::info!(peer = %self.peer.host, client = %self.peer.client, "connection closed: a frame did not arrive in time");
+        let error = WireError::new(ErrorCode::TIMED_OUT, text);
+        self.outbox.respond_raw(0, 0, |body| errors::encode(&error, body));
+        self.close();
+    }
+
+    /// Whether nothing is owed to the peer.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.outbox.is_empty() && self.acks.unanswered() == 0 && self.calls.is_empty()
+    }
+
+    /// Whether more may be read from the peer now. If not, the signal fires once that changes, or
+    /// the outbox has to drain first.
+    pub(crate) fn may_receive(&mut self) -> bool {
+        let unanswered = self.acks.unanswered() + self.fetches.len() + self.calls.len();
+        !self.is_closing()
+            && unanswered < self.shared.options.in_flight_max as usize
+            && self.outbox.encoded_len() < self.shared.options.outbox_bytes_max
+            && (!self.produces || self.broker.budget().admit(&self.signal))
+    }
+
+    /// The broker's clock.
+    pub(crate) fn now(&self) -> Duration {
+        self.broker.clock().monotonic()
+    }
+
+    /// Takes the whole frames at the start of `bytes`, after `first`, a frame that began in an
+    /// earlier read; answers how many of `bytes` were used. The rest is an incomplete frame.
+    pub(crate) fn receive<'b>(&mut self, first: Option<&'b mut [u8]>, bytes: &'b mut [u8]) -> usize {
+        let mut group = Group::default();
+        if let Some(first) = first {
+            self.receive_frames(first, &mut group);
+        }
+        let used = self.receive_frames(bytes, &mut group);
+        self.finish(group);
+        used
+    }
+
+    fn receive_frames<'b>(&mut self, mut bytes: &'b mut [u8], group: &mut Group<'b>) -> usize {
+        let mut used = 0;
+        while !self.is_closing() {
+            let header = match self.decoder.header(bytes) {
+                Ok(Some(header)) if bytes.len() >= header.frame_len() => header,
+                Ok(_) => return used,
+                Err(error) => {
+                    self.broken_frame(bytes, &error);
+                    break;
+                }
+            };
+            let (frame, rest) = std::mem::take(&mut bytes).split_at_mut(header.frame_len());
+            bytes = rest;
+            used += header.frame_len();
+            let (head, payload) = frame.split_at_mut(header.payload_range().start);
+            self.frame(&header, &head[HEADER_LEN..], payload, group);
+        }
+        // Nothing after the end of the conversation is looked at.
+        used + bytes.len()
+    }
+
+    /// Takes one frame. Appends join the group, which the caller has to [`Session::finish`].
+    pub(crate) fn frame<'b>(
+        &mut self,
+        header: &FrameHeader,
+        body: &[u8],
+        payload: &'b mut [u8],
+        group: &mut Group<'b>,
+    ) {
+        let opcode = match Opcode::from_code(header.opcode) {
+            Ok(opcode) if header.flags == 0 => opcode,
+            Ok(opcode) => return self.refuse_raw(header, &DecodeError::WrongDirection(opcode.name())),
+            Err(error) => return self.refuse_raw(header, &error),
+        };
+        if matches!(self.phase, Phase::Greeting { .. }) && opcode != Opcode::Hello {
+            let error = WireError::new(
+                ErrorCode::HANDSHAKE_REQUIRED,
+                format!("the first frame has to be Hello, not {}", opcode.name()),
+            );
+            self.refuse(opcode, header.correlation, &error);
+            return self.close();
+        }
+        let handled = if opcode == Opcode::Produce {
+            self.produce(header.correlation, body, payload, group)
+        } else {
+            // What came before is visible to what comes after.
+            let before = self.append(std::mem::take(group));
+            if payload.is_empty() {
+                before.and_then(|()| self.request(opcode, header.correlation, body))
+            } else {
+                let error = DecodeError::UnexpectedPayload { payload: payload.len() };
+                self.refuse(opcode, header.correlation, &WireError::from(&error));
+                before
+            }
+        };
+        self.closed_by(handled);
+    }
+
+    /// Appends what the frames before have gathered.
+    pub(crate) fn finish(&mut self, group: Group<'_>) {
+        let appended = self.append(group);
+        self.closed_by(appended);
+    }
+
+    fn closed_by(&mut self, result: Result<(), Close>) {
+        if let Err(Close::Refused(error)) = result {
+            tracing::info!(peer = %self.peer.host, client = %self.peer.client, %error, "connection closed: refused a request that wants no answer");
+            self.close();
+        }
+    }
+
+    fn request(&mut self, opcode: Opcode, correlation: u32, body: &[u8]) -> Result<(), Close> {
+        if opcode == Opcode::Fetch {
+            match FetchRequest::decode(body) {
+                Ok(request) => self.fetch(correlation, request),
+                Err(error) => self.refuse(opcode, correlation, &WireError::from(&error)),
+            }
+            return Ok(());
+        }
+        let request = match Request::decode(opcode, body) {
+            Ok(request) => request,
+            Err(error) => {
+                self.refuse(opcode, correlation, &WireError::from(&error));
+                return Ok(());
+            }
+        };
+        if let Some(missing) = self.missing_feature(opcode) {
+            let error = WireError::new(
+                ErrorCode::FEATURE_NOT_NEGOTIATED,
+                format!("{} needs the feature {missing}, which Hello did not settle on", opcode.name()),
+            );
+            self.refuse(opcode, correlation, &error);
+            return Ok(());
+        }
+        match request {
+            Request::Hello(hello) => self.hello(correlation, &hello),
+            Request::Subscribe(request) => self.subscribe(correlation, &request),
+            Request::Credit(request) => self.credit(&request),
+            Request::Unsubscribe(request) => self.unsubscribe(correlation, &request),
+            other => self.call(correlation, other),
+        }
+        Ok(())
+    }
+
+    fn missing_feature(&self, opcode: Opcode) -> Option<&'static str> {
+        let (bit, name) = match opcode {
+            Opcode::Subscribe | Opcode::Credit | Opcode::Unsubscribe => {
+                (features::SUBSCRIBE, "subscribe")
+            }
+            Opcode::GroupHeartbeat
+            | Opcode::GroupCommit
+            | Opcode::GroupOffsets
+            | Opcode::GroupList
+            | Opcode::GroupDescribe
+            | Opcode::GroupDelete => (features::GROUPS, "groups"),
+            _ => return None,
+        };
+        (self.features & bit == 0).then_some(name)
+    }
+
+    /// Answers with fields, or with an error.
+    fn reply<M: RequestMessage>(&mut self, correlation: u32, reply: Result<M::Response, WireError>) {
+        self.outbox.respond(M::OPCODE, correlation, |body| reply.encode(body));
+    }
+
+    fn refuse(&mut self, opcode: Opcode, correlation: u32, error: &WireError) {
+        // These two have no response, whatever happens.
+        if opcode != Opcode::Credit {
+            self.outbox.respond(opcode, correlation, |body| errors::encode(error, body));
+        }
+    }
+
+    fn refuse_raw(&mut self, header: &FrameHeader, error: &DecodeError) {
+        let error = WireError::from(error);
+        self.outbox
+            .respond_raw(header.opcode, header.correlation, |body| errors::encode(&error, body));
+        if matches!(self.phase, Phase::Greeting { .. }) {
+            self.close();
+        }
+    }
+
+    /// Says what is wrong with bytes that cannot be a frame, and ends the conversation.
+    pub(crate) fn broken_frame(&mut self, bytes: &[u8], error: &FrameError) {
+        let (opcode, correlation) = match bytes.first_chunk::<HEADER_LEN>() {
+            Some(head) => {
+                let header = FrameHeader::read(head);
+                (header.opcode, header.correlation)
+            }
+            None => (0, 0),
+        };
+        let error = match error {
+            FrameError::TooLarge { max, .. } => {
+                WireError::new(ErrorCode::FRAME_TOO_LARGE, error.to_string())
+                    .with_detail(i64::from(*max))
+            }
+            _ => WireError::new(ErrorCode::MALFORMED, error.to_string()),
+        };
+        tracing::info!(peer = %self.peer.host, client = %self.peer.client, %error, "connection closed: broken frame");
+        self.outbox.respond_raw(opcode, correlation, |body| errors::encode(&error, body));
+        self.close();
+    }
+
+    /// Looks again at whatever waits. Called when the signal has fired or a deadline has passed.
+    pub(crate) fn progress(&mut self) {
+        if let Phase::Greeting { until } = self.phase
+            && self.now() >= until
+        {
+            tracing::info!(peer = %self.peer.host, "connection closed: it did not say hello in time");
+            return self.close();
+        }
+        self.progress_acks();
+        self.progress_fetches();
+        self.subscriptions.look_again();
+    }
+
+    fn progress_acks(&mut self) {
+        let Self { acks, broker, signal, outbox, .. } = self;
+        acks.progress(|| broker.clock().monotonic(), signal, outbox);
+    }
+
+    /// Lets calls go on, and pushes what subscriptions have, as far as this turn's share goes.
+    /// True when there is more to push right away once the outbox has drained.
+    pub(crate) fn advance(&mut self, context: &mut Context<'_>) -> bool {
+        let Self { calls, outbox, .. } = self;
+        calls.poll(context, outbox);
+        if self.is_closing() { false } else { self.deliver() }
+    }
+
+    /// When to look again even if the signal stays silent. May be too early, never too late.
+    pub(crate) fn soonest(&self) -> Option<Duration> {
+        self.soonest
+    }
+
+    /// Something has to be looked at no later than `at`.
+    pub(crate) fn note_deadline(&mut self, at: Duration) {
+        self.soonest = Some(self.soonest.map_or(at, |soonest| soonest.min(at)));
+    }
+
+    /// A sleep until the broker's clock shows `at`.
+    pub(crate) fn sleep_until(&self, at: Duration) -> onrush_sys::Sleep {
+        self.broker.clock().sleep(at.saturating_sub(self.now()))
+    }
+
+    /// The deadline has passed: finds the next one.
+    pub(crate) fn recount_deadline(&mut self) {
+        let greeting = match self.phase {
+            Phase::Greeting { until } => Some(until),
+            _ => None,
+        };
+        let all =
+            [greeting, self.acks.deadline(), self.fetches.deadline(), self.subscriptions.deadline()];
+        self.soonest = all.into_iter().flatten().min();
+    }
+}

@@ -1,0 +1,273 @@
+//! Subscriptions: batches pushed as they become readable, against byte credits.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use onrush_broker::{Cursor, Partition, Slice, SliceRead, Warming};
+use onrush_protocol::request::{CreditRequest, SubscribeRequest, UnsubscribeRequest};
+use onrush_protocol::response::{Deliver, SubscribeResponse, UnsubscribeResponse};
+use onrush_protocol::wire::Maybe;
+use onrush_protocol::{ErrorCode, Message as _, Opcode, WireError};
+use onrush_record::Offset;
+
+use super::Session;
+use super::errors::{epoch_error, wire_error};
+use super::fetch::RETRY;
+
+/// What a subscription waits for.
+enum Waits {
+    /// For its turn.
+    Turn,
+    /// For records: the partition wakes the session.
+    Records,
+    /// For credit.
+    Credit,
+    /// For a cold range to be in memory.
+    Cold(SliceRead, Warming),
+    /// For room in the I/O loop's queue.
+    Queue(Duration),
+}
+
+struct Subscription {
+    partition: Arc<Partition>,
+    offset: Offset,
+    cursor: Cursor,
+    /// Below zero when a batch was larger than what was left.
+    credit: i64,
+    waits: Waits,
+    /// It has read everything there was, so what it reads next has just been written.
+    at_end: bool,
+}
+
+/// The subscriptions of one connection.
+#[derive(Default)]
+pub(crate) struct Subscriptions {
+    all: BTreeMap<u32, Subscription>,
+    /// Where the next turn begins, so that all get theirs.
+    next: u32,
+    /// Some may have a turn.
+    ready: bool,
+}
+
+impl Subscriptions {
+    /// Ends all of them.
+    pub(super) fn clear(&mut self) {
+        self.all.clear();
+        self.ready = false;
+    }
+
+    /// Something may have become readable.
+    pub(super) fn look_again(&mut self) {
+        self.ready |= !self.all.is_empty();
+    }
+
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        let retries = self.all.values().filter_map(|subscription| match subscription.waits {
+            Waits::Queue(at) => Some(at),
+            _ => None,
+        });
+        retries.min()
+    }
+}
+
+/// What one turn of a subscription came to.
+enum Turn {
+    Push(Slice),
+    Nothing,
+    End(WireError),
+}
+
+impl Session {
+    pub(super) fn subscribe(&mut self, correlation: u32, request: &SubscribeRequest) {
+        let reply = self.try_subscribe(request);
+        self.reply::<SubscribeRequest>(correlation, reply);
+    }
+
+    fn try_subscribe(&mut self, request: &SubscribeRequest) -> Result<SubscribeResponse, WireError> {
+        let number = request.subscription;
+        let max = self.shared.options.subscriptions_max;
+        if self.subscriptions.all.contains_key(&number) {
+            let text = format!("this connection has a subscription {number} already");
+            return Err(WireError::new(ErrorCode::SUBSCRIPTION_EXISTS, text));
+        }
+        if self.subscriptions.all.len() >= max {
+            let text = format!("a connection may have {max} subscriptions; open another one");
+            let detail = i64::try_from(max).unwrap_or(i64::MAX);
+            return Err(WireError::new(ErrorCode::TOO_MANY_SUBSCRIPTIONS, text).with_detail(detail));
+        }
+        let partition = self
+            .broker
+            .partition(request.topic_id, request.partition)
+            .map_err(|error| wire_error(&error))?;
+        if let Some(error) = epoch_error(request.leader_epoch, &partition) {
+            return Err(error);
+        }
+        let ends = partition.ends();
+        // An offset beyond what is readable yet is fine as long as it is not beyond the log.
+        if request.offset < ends.start || request.offset > ends.written {
+            return Err(wire_error(&onrush_broker::Error::OffsetOutOfRange {
+                asked: request.offset,
+                start: ends.start,
+                end: ends.readable,
+            }));
+        }
+        let leader_epoch = Maybe::some(partition.leader_epoch());
+        let subscription = Subscription {
+            partition,
+            offset: request.offset,
+            cursor: Cursor::default(),
+            credit: i64::try_from(request.credit).unwrap_or(i64::MAX),
+            waits: Waits::Turn,
+            at_end: false,
+        };
+        self.subscriptions.all.insert(number, subscription);
+        self.subscriptions.ready = true;
+        Ok(SubscribeResponse { log_start: ends.start, readable_end: ends.readable, leader_epoch })
+    }
+
+    pub(super) fn credit(&mut self, request: &CreditRequest) {
+        if let Some(subscription) = self.subscriptions.all.get_mut(&request.subscription) {
+            let bytes = i64::try_from(request.bytes).unwrap_or(i64::MAX);
+            subscription.credit = subscription.credit.saturating_add(bytes);
+            if matches!(subscription.waits, Waits::Credit) {
+                subscription.waits = Waits::Turn;
+                self.subscriptions.ready = true;
+            }
+        }
+    }
+
+    pub(super) fn unsubscribe(&mut self, correlation: u32, request: &UnsubscribeRequest) {
+        let number = request.subscription;
+        let reply = match self.subscriptions.all.remove(&number) {
+            Some(_) => Ok(UnsubscribeResponse {}),
+            None => Err(WireError::new(
+                ErrorCode::UNKNOWN_SUBSCRIPTION,
+                format!("this connection has no subscription {number}; it may have ended by itself"),
+            )),
+        };
+        self.reply::<UnsubscribeRequest>(correlation, reply);
+    }
+
+    /// Gives each subscription its turn until the outbox has enough for now. True when it stopped
+    /// for that reason.
+    pub(super) fn deliver(&mut self) -> bool {
+        if !self.subscriptions.ready {
+            return false;
+        }
+        let room = self.shared.options.delivery_bytes_max;
+        let mut idle = 0;
+        while idle < self.subscriptions.all.len() {
+            if self.outbox.waiting_bytes() >= room {
+                return true;
+            }
+            let next = self.subscriptions.next;
+            let first = self.subscriptions.all.range(next..).next().map(|(number, _)| *number);
+            let Some(number) = first else {
+                self.subscriptions.next = 0;
+                continue;
+            };
+            self.subscriptions.next = number.wrapping_add(1);
+            if self.turn(number) { idle = 0 } else { idle += 1 }
+        }
+        self.subscriptions.ready = false;
+        false
+    }
+
+    /// One subscription's turn; true when it pushed something.
+    fn turn(&mut self, number: u32) -> bool {
+        let Some(mut subscription) = self.subscriptions.all.remove(&number) else { return false };
+        match self.next_of(&mut subscription) {
+            Turn::Nothing => {
+                self.subscriptions.all.insert(number, subscription);
+                false
+            }
+            Turn::Push(slice) => {
+                let ends = subscription.partition.ends();
+                let deliver = Deliver {
+                    subscription: number,
+                    error: Maybe::NONE,
+                    log_start: Maybe::some(ends.start),
+                    readable_end: Maybe::some(ends.readable),
+                };
+                self.outbox.push(Opcode::Deliver, Some(slice), |body| deliver.encode(body));
+                self.subscriptions.all.insert(number, subscription);
+                true
+            }
+            Turn::End(error) => {
+                let deliver = Deliver {
+                    subscription: number,
+                    error: Maybe::some(error),
+                    log_start: Maybe::NONE,
+                    readable_end: Maybe::NONE,
+                };
+                self.outbox.push(Opcode::Deliver, None, |body| deliver.encode(body));
+                true
+            }
+        }
+    }
+
+    fn next_of(&self, subscription: &mut Subscription) -> Turn {
+        let waits = std::mem::replace(&mut subscription.waits, Waits::Turn);
+        match waits {
+            Waits::Cold(read, warming) if !warming.is_done() => {
+                subscription.waits = Waits::Cold(read, warming);
+                return Turn::Nothing;
+            }
+            Waits::Cold(read, _) => return subscription.take(read),
+            Waits::Queue(at) if self.now() < at => {
+                subscription.waits = Waits::Queue(at);
+                return Turn::Nothing;
+            }
+            Waits::Credit => {
+                subscription.waits = Waits::Credit;
+                return Turn::Nothing;
+            }
+            Waits::Turn | Waits::Records | Waits::Queue(_) => {}
+        }
+        if subscription.credit <= 0 {
+            subscription.waits = Waits::Credit;
+            subscription.at_end = false;
+            return Turn::Nothing;
+        }
+        let credit = u32::try_from(subscription.credit).unwrap_or(u32::MAX);
+        let max = credit.min(self.shared.options.deliver_frame_bytes);
+        loop {
+            let Subscription { partition, offset, cursor, .. } = subscription;
+            match partition.fetch(*offset, max, cursor) {
+                Err(error) => return Turn::End(wire_error(&error)),
+                Ok(Some(read)) => return self.warmed(subscription, read),
+                Ok(None) if matches!(subscription.waits, Waits::Records) => {
+                    subscription.at_end = true;
+                    return Turn::Nothing;
+                }
+                Ok(None) => {
+                    // Asked first and looked again afterwards, so that nothing slips between.
+                    partition.wake_on_readable(*offset, &self.signal);
+                    subscription.waits = Waits::Records;
+                }
+            }
+        }
+    }
+
+    /// Pushes what was read if it is in memory; otherwise has it brought there.
+    fn warmed(&self, subscription: &mut Subscription, read: SliceRead) -> Turn {
+        if subscription.at_end || read.slice.is_cached() {
+            return subscription.take(read);
+        }
+        subscription.waits = match self.broker.warm(read.slice.clone(), &self.signal) {
+            Some(warming) => Waits::Cold(read, warming),
+            None => Waits::Queue(self.now().saturating_add(RETRY)),
+        };
+        Turn::Nothing
+    }
+}
+
+impl Subscription {
+    fn take(&mut self, read: SliceRead) -> Turn {
+        self.offset = read.next;
+        self.credit -= i64::from(read.slice.len());
+        self.waits = Waits::Turn;
+        Turn::Push(read.slice)
+    }
+}

@@ -13,8 +13,6 @@ mod membership;
 mod polled;
 mod rebalance;
 mod slot;
-#[cfg(test)]
-mod tests;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;

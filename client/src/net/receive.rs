@@ -111,3 +111,80 @@ impl ReceiveBuffer {
 fn broken(error: FrameError) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, error)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::BufMut;
+    use onrush_protocol::{FrameHeader, Opcode};
+
+    /// Frames of many sizes, back to back, and what they hold.
+    fn stream() -> (Vec<u8>, Vec<(usize, usize)>) {
+        let sizes = [(0, 0), (3, 0), (40, 70_000), (0, 1), (9, 900_000), (17, 0), (5, 300_000)];
+        let mut bytes = Vec::new();
+        for (i, &(body, payload)) in sizes.iter().enumerate() {
+            let at = u32::try_from(i).unwrap();
+            let header = FrameHeader::new(Opcode::Deliver, 0, at, body, payload);
+            bytes.extend_from_slice(&header.to_bytes());
+            bytes.extend(std::iter::repeat_n(b'b', body));
+            bytes.extend((0..payload).map(|at| (at % 251) as u8));
+        }
+        (bytes, sizes.to_vec())
+    }
+
+    #[test]
+    fn frames_come_whole_however_they_arrive() {
+        let (bytes, sizes) = stream();
+        for step in [1000, 4096, 65_537, 1 << 20, usize::MAX] {
+            let mut buffer = ReceiveBuffer::new();
+            let mut frames = VecDeque::new();
+            // Twice, so that buffers are used again while frames still point into others.
+            for _ in 0..2 {
+                let mut rest = &bytes[..];
+                while !rest.is_empty() {
+                    let room = buffer.room();
+                    let spare = room.capacity() - room.len();
+                    assert!(spare > 0);
+                    let (now, later) = rest.split_at(rest.len().min(step).min(spare));
+                    room.put_slice(now);
+                    rest = later;
+                    buffer.take_frames(&mut frames).unwrap();
+                }
+            }
+            assert_eq!(frames.len(), 2 * sizes.len());
+            for (frame, &(body, payload)) in frames.iter().zip(sizes.iter().cycle()) {
+                assert_eq!(frame.body, vec![b'b'; body]);
+                let expected: Vec<u8> = (0..payload).map(|at| (at % 251) as u8).collect();
+                assert_eq!(frame.payload.concat(), expected, "in steps of {step}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_buffer_is_used_again_once_nothing_points_into_it() {
+        let mut buffer = ReceiveBuffer::new();
+        let mut frames = VecDeque::new();
+        let header = FrameHeader::new(Opcode::Deliver, 0, 0, 0, 100_000).to_bytes();
+        let mut places = std::collections::BTreeSet::new();
+        for _ in 0..500 {
+            let mut rest = [&header[..], &[7; 100_000]].concat();
+            while !rest.is_empty() {
+                let room = buffer.room();
+                let now = rest.len().min(room.capacity() - room.len());
+                room.put_slice(&rest[..now]);
+                rest.drain(..now);
+                buffer.take_frames(&mut frames).unwrap();
+            }
+            places.insert(frames[0].payload[0].as_ptr() as usize >> 19);
+            frames.clear();
+        }
+        assert!(places.len() <= 8, "{} places", places.len());
+    }
+
+    #[test]
+    fn what_is_no_frame_is_refused() {
+        let mut buffer = ReceiveBuffer::new();
+        buffer.room().put_slice(&[0xff; 16]);
+        assert!(buffer.take_frames(&mut VecDeque::new()).is_err());
+    }
+}

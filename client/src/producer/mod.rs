@@ -13,8 +13,6 @@ mod pool;
 mod pump;
 mod queue;
 mod record;
-#[cfg(test)]
-mod tests;
 mod topic;
 mod unsettled;
 

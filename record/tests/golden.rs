@@ -48,7 +48,7 @@ const COMPRESSED: [(&str, &str); 13] = fixtures![
     "sarama-1.60-zstd-199",
 ];
 
-const CAP: usize = 1 << 20;
+const CAP: usize = if cfg!(miri) { 4096 } else { 1 << 20 };
 
 fn unhex(text: &str) -> Vec<u8> {
     text.trim()
@@ -58,9 +58,9 @@ fn unhex(text: &str) -> Vec<u8> {
         .collect()
 }
 
-/// Miri runs no C, and zstd is the C library.
-fn readable(name: &str) -> bool {
-    !(cfg!(miri) && name.contains("zstd"))
+/// Miri runs no C, which zstd is, and takes minutes for gzip and for long batches.
+fn readable(&(name, text): &(&str, &str)) -> bool {
+    !cfg!(miri) || text.len() < 900 && !name.contains("zstd") && !name.contains("gzip")
 }
 
 /// Pushes what was read into a new, uncompressed batch.
@@ -87,7 +87,7 @@ fn again(batch: &BatchRef<'_>, records: Records<'_>) -> Vec<u8> {
 
 #[test]
 fn plain_batches_are_made_again_byte_for_byte() {
-    for (name, text) in PLAIN {
+    for (name, text) in PLAIN.into_iter().filter(readable) {
         let theirs = unhex(text);
         let header = validate(&theirs, u32::MAX).unwrap_or_else(|error| panic!("{name}: {error}"));
         if header.attributes.is_control() {
@@ -106,7 +106,7 @@ fn plain_batches_are_made_again_byte_for_byte() {
 
 #[test]
 fn compressed_batches_hold_the_records_that_a_plain_one_would() {
-    for (name, text) in COMPRESSED.into_iter().filter(|(name, _)| readable(name)) {
+    for (name, text) in COMPRESSED.into_iter().filter(readable) {
         let theirs = unhex(text);
         validate(&theirs, u32::MAX).unwrap_or_else(|error| panic!("{name}: {error}"));
         let batch = BatchRef::parse(&theirs).unwrap();
@@ -124,7 +124,7 @@ fn compressed_batches_hold_the_records_that_a_plain_one_would() {
 #[test]
 fn javas_codecs_all_hold_the_same_records() {
     let plain = unhex(include_str!("fixtures/java-4.3-odd-shapes.hex"));
-    for (name, text) in COMPRESSED.into_iter().filter(|(name, _)| readable(name)) {
+    for (name, text) in COMPRESSED.into_iter().filter(readable) {
         if name.starts_with("java") {
             let theirs = unhex(text);
             let batch = BatchRef::parse(&theirs).unwrap();
@@ -167,7 +167,8 @@ fn a_commit_marker_is_a_control_batch() {
 
 #[test]
 fn all_of_them_in_a_row_are_gone_through() {
-    let all: Vec<_> = PLAIN.into_iter().chain(COMPRESSED).map(|(_, text)| unhex(text)).collect();
+    let all: Vec<_> =
+        PLAIN.into_iter().chain(COMPRESSED).filter(readable).map(|(_, text)| unhex(text)).collect();
     let mut bytes = all.concat();
     bytes.extend_from_slice(&all[0][..all[0].len() - 1]);
     let mut batches = Batches::new(&bytes);

@@ -10,6 +10,9 @@ use onrush_record::batch::{
 use onrush_record::codec::{compress, decompress};
 use onrush_record::{ProducerEpoch, ProducerId, Sequence};
 
+/// What a batch of these tests may decompress to; little under Miri, which clears room byte by byte.
+const CAP: usize = if cfg!(miri) { 500 } else { 10_000 };
+
 const CODECS: [Codec; 5] = [Codec::None, Codec::Gzip, Codec::Snappy, Codec::Lz4, Codec::Zstd];
 
 /// Miri cannot run zstd (C), and takes minutes for gzip.
@@ -99,8 +102,8 @@ fn every_truncation_is_noticed() {
 fn every_bit_flip_outside_what_the_broker_stamps_is_noticed() {
     for codec in codecs() {
         let batch = small(codec);
-        let good = contents(&batch, 10_000).unwrap();
-        for bit in 0..batch.len() * 8 {
+        let good = contents(&batch, CAP).unwrap();
+        for bit in (0..batch.len() * 8).step_by(if cfg!(miri) { 37 } else { 1 }) {
             let mut flipped = batch.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
             let validated = validate(&flipped, u32::MAX);
@@ -114,9 +117,9 @@ fn every_bit_flip_outside_what_the_broker_stamps_is_noticed() {
                 _ => assert!(validated.is_err(), "{codec}, bit {bit}"),
             }
             // Read without looking at the checksum: anything but a panic, and no unbounded memory.
-            let _ = contents(&flipped, 10_000);
+            let _ = contents(&flipped, CAP);
         }
-        assert_eq!(contents(&batch, 10_000).unwrap(), good);
+        assert_eq!(contents(&batch, CAP).unwrap(), good);
     }
 }
 
@@ -126,7 +129,7 @@ fn every_bit_flip_and_cut_of_compressed_bytes_stays_within_the_cap() {
     for codec in codecs() {
         let mut packed = Vec::new();
         compress(codec, &plain, &mut packed).unwrap();
-        for bit in 0..packed.len() * if cfg!(miri) { 1 } else { 8 } {
+        for bit in (0..packed.len() * 8).step_by(if cfg!(miri) { 29 } else { 1 }) {
             let mut flipped = packed.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
             let mut out = Vec::new();
@@ -172,7 +175,7 @@ fn random_edits_of_good_batches() {
         if let Ok(header) = validate(&bytes, u32::MAX) {
             assert_eq!(header.total_len as usize, bytes.len());
         }
-        let _ = contents(&bytes, 10_000);
+        let _ = contents(&bytes, CAP);
         for batch in Batches::new(&bytes).flatten() {
             let _ = batch.verify();
         }

@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use crate::background::Background;
 use crate::budget::Budget;
 use crate::catalog::{Catalog, Change, Opened};
+use crate::coordinator::Coordinator;
 use crate::directory::DataDirectory;
 use crate::flush::Flusher;
 use crate::io_queue::Warming;
@@ -75,6 +76,7 @@ impl fmt::Display for ClusterId {
 pub(crate) struct Inner {
     pub(crate) services: Arc<Services>,
     pub(crate) catalog: Arc<Catalog>,
+    pub(crate) coordinator: Arc<Coordinator>,
     pub(crate) flusher: Flusher,
     /// Held by whatever works through logs: checkpoints, retention, stopping.
     pub(crate) maintenance: Mutex<()>,
@@ -95,7 +97,7 @@ impl Inner {
     }
 
     pub(crate) fn settle(&self) {
-        self.catalog.settle(&mut |_: &Change| {});
+        self.catalog.settle(&mut |change: &Change| self.coordinator.topic_changed(change));
     }
 
     /// Writes snapshots of the journals that have grown enough.
@@ -104,6 +106,13 @@ impl Inner {
             let (offset, records) = self.catalog.snapshot();
             self.flush();
             self.write_snapshot(&self.catalog.journal, offset, &records);
+        }
+        if let Some(journal) = self.coordinator.journal()
+            && journal.wants_snapshot()
+        {
+            let (offset, records) = self.coordinator.snapshot(&journal);
+            self.flush();
+            self.write_snapshot(&journal, offset, &records);
         }
     }
 
@@ -129,7 +138,8 @@ impl Inner {
 
     /// A log was opened anew, and has lost records that were written but never durable.
     pub(crate) fn lost(&self, log: &Arc<SharedLog>) {
-        for journal in [&self.catalog.journal] {
+        let groups = self.coordinator.journal();
+        for journal in [Some(&self.catalog.journal), groups.as_deref()].into_iter().flatten() {
             if Arc::ptr_eq(journal.log(), log) {
                 journal.disable("a failed sync lost some of it; restart the broker");
             }
@@ -179,9 +189,11 @@ impl Broker {
         let storage = onrush_storage::Env { disk: env.disk, clock: env.clock, files };
         let services = Arc::new(Services::new(config, storage, env.random, found.epoch));
         let (catalog, opened) = Catalog::open(&services, found.fresh, found.clean)?;
+        let coordinator = Coordinator::open(&services, &catalog, found.clean)?;
         let inner = Arc::new(Inner {
             services: Arc::clone(&services),
             catalog,
+            coordinator,
             flusher: Flusher::default(),
             maintenance: Mutex::new(()),
             logs_due_ms: AtomicI64::new(0),
@@ -294,8 +306,11 @@ impl Broker {
 impl Inner {
     fn findings(&self, opened: &[Opened]) -> Vec<String> {
         let mut findings = Vec::new();
-        if let Err(error) = self.catalog.journal.check() {
-            findings.push(error.to_string());
+        let groups = self.coordinator.journal();
+        for journal in [Some(&self.catalog.journal), groups.as_deref()].into_iter().flatten() {
+            if let Err(error) = journal.check() {
+                findings.push(error.to_string());
+            }
         }
         for Opened { name, result } in opened {
             match result {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::group::GroupSettings;
 use crate::{Acks, TopicConfig};
 
 /// A broker's configuration. Its data directory is the root of the disk it is given.
@@ -44,18 +45,7 @@ pub struct BrokerConfig {
     /// How many segments may be open at once; None takes it from the process's limits.
     pub open_files_max: Option<usize>,
     /// How consumer groups behave.
-    pub group: GroupConfig,
-}
-
-/// How consumer groups behave.
-#[derive(Clone, Debug)]
-pub struct GroupConfig {
-    /// A member silent for this long is out of its group.
-    pub session_timeout: Duration,
-    /// How often members are told to report.
-    pub heartbeat_interval: Duration,
-    /// The most members a group may have.
-    pub members_max: usize,
+    pub group: GroupSettings,
 }
 
 impl Default for BrokerConfig {
@@ -78,17 +68,7 @@ impl Default for BrokerConfig {
             free_min_bytes: 32 << 20,
             journal_snapshot_bytes: 4 << 20,
             open_files_max: None,
-            group: GroupConfig::default(),
-        }
-    }
-}
-
-impl Default for GroupConfig {
-    fn default() -> GroupConfig {
-        GroupConfig {
-            session_timeout: Duration::from_secs(45),
-            heartbeat_interval: Duration::from_secs(3),
-            members_max: 10_000,
+            group: GroupSettings::default(),
         }
     }
 }

@@ -7,6 +7,7 @@ use onrush_record::{Offset, ProducerEpoch, ProducerId, Sequence};
 use onrush_storage::StorageError;
 
 use crate::DurableMark;
+use crate::group::GroupError;
 
 /// The result of the broker's calls.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -146,52 +147,9 @@ pub enum Error {
         /// The refusal holds once this is durable.
         await_durable: Option<DurableMark>,
     },
-    /// The group does not exist.
-    #[error("there is no group {group}")]
-    UnknownGroup {
-        /// The group's name.
-        group: String,
-    },
-    /// The member is not in the group (any more): join again.
-    #[error("group {group} has no member {member}; its session may have expired: join again")]
-    UnknownMember {
-        /// The group's name.
-        group: String,
-        /// The member's id.
-        member: String,
-    },
-    /// The member speaks for an epoch that is over.
-    #[error(
-        "member {member} of group {group} is fenced: its epoch {found} is not {current}; join again"
-    )]
-    FencedMember {
-        /// The group's name.
-        group: String,
-        /// The member's id.
-        member: String,
-        /// The epoch it claims.
-        found: i32,
-        /// The epoch the coordinator knows.
-        current: i32,
-    },
-    /// Another process already uses this static instance id.
-    #[error(
-        "instance {instance} of group {group} is in use by another member; choose another instance id or wait for its session to end"
-    )]
-    InstanceInUse {
-        /// The group's name.
-        group: String,
-        /// The static instance id.
-        instance: String,
-    },
-    /// The group still has members.
-    #[error("group {group} still has {members} members; stop them first")]
-    GroupNotEmpty {
-        /// The group's name.
-        group: String,
-        /// How many.
-        members: usize,
-    },
+    /// A group does not do what it was asked.
+    #[error(transparent)]
+    Group(GroupError),
     /// The disk has no room; reads, commits and deletes still work.
     #[error(
         "the disk of {path} is full: produce requests are refused until there is room; delete topics or records, shorten retention, or add space"
@@ -270,6 +228,7 @@ impl Error {
     pub fn kind(&self) -> Kind {
         match self {
             Error::DiskFull { .. } | Error::ShuttingDown | Error::Overloaded { .. } => Kind::Retry,
+            Error::Group(GroupError::StaleEpoch { .. }) => Kind::Retry,
             Error::Unknown { .. } => Kind::Unknown,
             Error::Damaged { .. }
             | Error::PartitionOffline { .. }

@@ -63,6 +63,13 @@ pub(crate) struct Journal {
 }
 
 impl Journal {
+    /// Is there such a journal?
+    pub(crate) fn exists(services: &Services, name: Name) -> Result<bool> {
+        let directory = partition_directory(name.id(), 0);
+        let exists = services.storage.disk.exists(&directory);
+        exists.map_err(|error| Error::io("look for", directory.display().to_string(), &error))
+    }
+
     /// Opens the journal, or creates it if there is none, and hands what it holds to `apply`, which
     /// says what it cannot make sense of.
     ///
@@ -75,11 +82,7 @@ impl Journal {
     ) -> Result<Journal> {
         let directory = partition_directory(name.id(), 0);
         let log_name = LogName { topic: Arc::from(name.shown()), partition: 0 };
-        let disk = &services.storage.disk;
-        let exists = disk.exists(&directory);
-        let exists =
-            exists.map_err(|e| Error::io("look for", directory.display().to_string(), &e))?;
-        if exists {
+        if Journal::exists(services, name)? {
             let options = OpenOptions { leader_epoch: services.epoch, clean };
             let mut visit = |_: &BatchHeader| {};
             match onrush_storage::open(
@@ -140,7 +143,7 @@ impl Journal {
 
     /// Refuses while what it coordinates is disabled.
     pub(crate) fn check(&self) -> Result<()> {
-        if self.services.is_closed() {
+        if self.services.is_stopping() {
             return Err(Error::ShuttingDown);
         }
         match &*self.disabled.read() {

@@ -17,7 +17,10 @@ impl Inner {
         while self.flush() {}
         let _quiet = self.flusher.pause();
         let mut first_error = None;
-        let journals = [self.catalog.journal.log()].into_iter().cloned();
+        let groups = self.coordinator.journal();
+        let groups = groups.iter().map(|journal| journal.log());
+        // The metadata come last: what refers to them is closed before.
+        let journals = groups.chain([self.catalog.journal.log()]).cloned();
         for log in self.logs().into_iter().chain(journals) {
             if let Err(error) = close(&log) {
                 tracing::error!(log = %log.name, %error, "cannot close a log in order");

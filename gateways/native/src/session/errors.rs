@@ -1,6 +1,7 @@
 //! The broker's errors as the protocol's codes.
 
 use bytes::BytesMut;
+use onrush_broker::group::GroupError;
 use onrush_broker::{Error, Kind, Partition};
 use onrush_protocol::wire::Maybe;
 use onrush_protocol::{ErrorCode, Message as _, WireError};
@@ -41,11 +42,7 @@ pub(crate) fn wire_error(error: &Error) -> WireError {
         Error::ExpectedOffsetMismatch { actual, .. } => {
             (ErrorCode::EXPECTED_OFFSET_MISMATCH, Some(detail(*actual)))
         }
-        Error::UnknownGroup { .. } => (ErrorCode::UNKNOWN_GROUP, None),
-        Error::UnknownMember { .. } => (ErrorCode::UNKNOWN_MEMBER, None),
-        Error::FencedMember { .. } => (ErrorCode::FENCED_MEMBER, None),
-        Error::InstanceInUse { .. } => (ErrorCode::INSTANCE_IN_USE, None),
-        Error::GroupNotEmpty { .. } => (ErrorCode::GROUP_NOT_EMPTY, None),
+        Error::Group(error) => (group_code(error), None),
         Error::DiskFull { .. } => (ErrorCode::DISK_FULL, None),
         Error::Damaged { .. } => (ErrorCode::DAMAGED, None),
         Error::Unknown { .. } => (ErrorCode::OUTCOME_UNKNOWN, None),
@@ -62,6 +59,27 @@ pub(crate) fn wire_error(error: &Error) -> WireError {
         None => wire,
     };
     if error.kind() == Kind::Retry { wire.with_retry_after_ms(RETRY_AFTER_MS) } else { wire }
+}
+
+fn group_code(error: &GroupError) -> ErrorCode {
+    match error {
+        GroupError::InvalidGroupId { .. } => ErrorCode::INVALID_GROUP_ID,
+        GroupError::InvalidRequest { .. } => ErrorCode::INVALID_REQUEST,
+        GroupError::UnknownMember { .. } => ErrorCode::UNKNOWN_MEMBER,
+        GroupError::FencedMember { .. } | GroupError::HeldByAnother { .. } => {
+            ErrorCode::FENCED_MEMBER
+        }
+        GroupError::StaleEpoch { .. } => ErrorCode::STALE_MEMBER_EPOCH,
+        GroupError::FencedInstance { .. } => ErrorCode::FENCED_INSTANCE,
+        GroupError::InvalidRegex { .. } => ErrorCode::INVALID_REGEX,
+        GroupError::UnknownAssignor { .. } => ErrorCode::UNKNOWN_ASSIGNOR,
+        GroupError::GroupFull { .. } => ErrorCode::GROUP_FULL,
+        GroupError::UnknownGroup { .. } => ErrorCode::UNKNOWN_GROUP,
+        GroupError::GroupNotEmpty { .. } => ErrorCode::GROUP_NOT_EMPTY,
+        GroupError::MetadataTooLarge { .. } => ErrorCode::COMMIT_METADATA_TOO_LARGE,
+        GroupError::UnknownTopic { .. } => ErrorCode::UNKNOWN_TOPIC,
+        GroupError::UnknownPartition { .. } => ErrorCode::UNKNOWN_PARTITION,
+    }
 }
 
 /// What is wrong with the leader epoch that a request names, if it names one.

@@ -41,9 +41,9 @@ impl Onrush {
     /// # Errors
     /// A data directory that is missing, in use, damaged or of a newer format; a machine that
     /// gives no thread.
-    pub fn open(config: Config) -> Result<Self> {
+    pub fn open(mut config: Config) -> Result<Self> {
         let clock = config.make_clock();
-        let (disk, ephemeral) = open_storage(&config)?;
+        let (disk, ephemeral) = open_storage(&mut config)?;
         let env = onrush_broker::Env { disk, clock: Arc::clone(&clock), random: Arc::new(SystemRandom) };
         let (broker, background, report) = Broker::open(config.broker.clone(), env)?;
         tracing::debug!(?report, "opened");
@@ -149,9 +149,12 @@ fn in_process_client(engine: &Engine, clock: Arc<dyn Clock>) -> Result<Client> {
     Ok(Client::builder().connector(connector).clock(clock).client_id("embedded").lazy()?)
 }
 
-fn open_storage(config: &Config) -> Result<(Arc<dyn Disk>, Option<Arc<Ephemeral>>)> {
-    let open = |path: &Path| {
-        let disk = open_disk(path, config.disk);
+fn open_storage(config: &mut Config) -> Result<(Arc<dyn Disk>, Option<Arc<Ephemeral>>)> {
+    let backend = config.disk;
+    let shown = &mut config.broker.data_dir;
+    let mut open = |path: &Path| {
+        path.clone_into(shown);
+        let disk = open_disk(path, backend);
         disk.map_err(|error| Error::io("open data directory", path.display().to_string(), error))
     };
     match &config.storage {

@@ -15,8 +15,8 @@ const MANUAL_START_MS: i64 = 1_704_067_200_000;
 /// Where the data is.
 #[derive(Clone, Debug)]
 pub(crate) enum Storage {
-    /// In a directory of the system's temporary place, gone with the broker.
-    Ephemeral,
+    /// In a directory made here (or in the system's temporary place), gone with the broker.
+    Ephemeral(Option<PathBuf>),
     /// In this directory.
     At(PathBuf),
 }
@@ -73,7 +73,16 @@ impl Config {
     /// them for good. An acknowledgement of `acks=all` means no more than one of `acks=1` here:
     /// no such broker is ever opened again.
     pub fn ephemeral() -> Self {
-        let mut config = Self::new(Storage::Ephemeral);
+        Self::gone_afterwards(None)
+    }
+
+    /// The same, with its files in a directory of their own within `parent` meanwhile.
+    pub fn ephemeral_in(parent: impl Into<PathBuf>) -> Self {
+        Self::gone_afterwards(Some(parent.into()))
+    }
+
+    fn gone_afterwards(parent: Option<PathBuf>) -> Self {
+        let mut config = Self::new(Storage::Ephemeral(parent));
         // Nothing is to be kept going on a full disk.
         config.broker.reserve_bytes = 0;
         config.broker.free_min_bytes = 0;

@@ -29,9 +29,11 @@ mod listen;
 mod onrush;
 mod time;
 
+pub use onrush_client as client;
 pub use onrush_client::{
-    Acks, Admin, Client, Consumer, ConsumerBuilder, Delivered, Delivery, NewRecord, NewTopic,
-    Producer, ProducerBuilder, Start,
+    Acks, Admin, Client, Codec, Consumer, ConsumerBuilder, Delivered, Delivery, NewRecord,
+    NewTopic, Offset, OffsetSpec, Polled, Producer, ProducerBuilder, RebalanceListener, RecordRef,
+    Start, TopicPartition,
 };
 pub use onrush_sys::DiskBackend;
 

@@ -164,8 +164,12 @@ fn open_storage(config: &mut Config) -> Result<(Arc<dyn Disk>, Option<Arc<Epheme
             })?;
             Ok((open(path)?, None))
         }
-        Storage::Ephemeral => {
-            let dir = TempDir::new("onrush")
+        Storage::Ephemeral(parent) => {
+            let dir = match parent {
+                Some(parent) => TempDir::new_in(parent, "onrush"),
+                None => TempDir::new("onrush"),
+            };
+            let dir = dir
                 .map_err(|error| Error::io("make", "a temporary directory", error))?;
             let inner = open(dir.path())?;
             let disk = Arc::new(Ephemeral::new(dir, inner));

@@ -1,8 +1,9 @@
 //! A broker within a test: in process and over a port.
 
 use std::error::Error;
+use std::time::Duration;
 
-use onrush::{Client, Config, NewRecord, NewTopic, Onrush, Start};
+use onrush::{Client, Config, NewRecord, NewTopic, OffsetSpec, Onrush, Start};
 
 type Outcome = Result<(), Box<dyn Error>>;
 
@@ -42,4 +43,139 @@ async fn records_make_it_through_a_port() -> Outcome {
     let address = broker.listen("127.0.0.1:0")?;
     let client = Client::connect(&address.to_string()).await?;
     round_trip(&client, "over-tcp", 1000).await
+}
+
+#[test]
+fn it_works_without_a_runtime_around_it() -> Outcome {
+    let broker = Onrush::open(Config::ephemeral())?;
+    let client = broker.client();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(round_trip(&client, "from-elsewhere", 10))
+}
+
+#[tokio::test]
+async fn a_hundred_at_once_do_not_know_of_each_other() -> Outcome {
+    let brokers: Vec<_> =
+        (0..100).map(|_| Onrush::open(Config::ephemeral())).collect::<Result<_, _>>()?;
+    let clients: Vec<_> = brokers.iter().map(Onrush::client).collect();
+    // The same name in each, and each begins at offset 0.
+    let trips = clients.iter().map(|client| round_trip(client, "same", 20));
+    for trip in futures::future::join_all(trips).await {
+        trip?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_ephemeral_broker_leaves_nothing_behind() -> Outcome {
+    let place = tempfile::tempdir()?;
+    let broker = Onrush::open(Config::ephemeral_in(place.path()))?;
+    round_trip(&broker.client(), "gone", 10).await?;
+    assert_eq!(std::fs::read_dir(place.path())?.count(), 1);
+    drop(broker);
+    assert_eq!(std::fs::read_dir(place.path())?.count(), 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_was_stopped_can_be_opened_again() -> Outcome {
+    let place = tempfile::tempdir()?;
+    for round in 0..3 {
+        let broker = Onrush::open(Config::at(place.path()).shards(1 + round % 2))?;
+        round_trip(&broker.client(), &format!("round-{round}"), 10).await?;
+        assert_eq!(broker.admin().topics(false).await?.len(), round + 1);
+        broker.stop().await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_data_directory_is_for_one_broker_at_a_time() -> Outcome {
+    let place = tempfile::tempdir()?;
+    let first = Onrush::open(Config::at(place.path()))?;
+    let error = Onrush::open(Config::at(place.path())).unwrap_err().to_string();
+    assert!(error.contains("in use"), "{error}");
+    first.stop().await?;
+    Onrush::open(Config::at(place.path()))?.stop().await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn clients_of_a_dropped_broker_are_told() -> Outcome {
+    let broker = Onrush::open(Config::ephemeral())?;
+    let client = broker.client();
+    round_trip(&client, "short", 10).await?;
+    drop(broker);
+    let admin = client.admin();
+    let late = admin.topics(false);
+    let outcome = tokio::time::timeout(Duration::from_secs(60), late).await?;
+    assert!(outcome.is_err());
+    Ok(())
+}
+
+#[tokio::test]
+async fn every_number_of_shards_serves() -> Outcome {
+    for shards in [1, 2, 4] {
+        let broker = Onrush::open(Config::ephemeral().shards(shards))?;
+        let address = broker.listen("127.0.0.1:0")?.to_string();
+        let mut trips = Vec::new();
+        for number in 0..8 {
+            let client = Client::connect(&address).await?;
+            trips.push(async move { round_trip(&client, &format!("topic-{number}"), 200).await });
+        }
+        for trip in futures::future::join_all(trips).await {
+            trip?;
+        }
+        broker.stop().await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn metrics_and_health_are_served() -> Outcome {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let broker = Onrush::open(Config::ephemeral())?;
+    let address = broker.listen_http("127.0.0.1:0")?;
+    round_trip(&broker.client(), "counted", 10).await?;
+    for (path, expected) in [
+        ("/metrics", "onrush_records_in_total"),
+        ("/healthz", "ok"),
+        ("/readyz", "ready"),
+        ("/nowhere", "404"),
+    ] {
+        let mut stream = tokio::net::TcpStream::connect(address).await?;
+        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        assert!(answer.contains(expected), "{path}: {answer}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn records_out_of_retention_are_gone_once_time_has_passed() -> Outcome {
+    let config = Config::ephemeral()
+        .manual_clock()
+        .topic_default("retention.ms", "60000")?
+        .topic_default("segment.ms", "10000")?;
+    let broker = Onrush::open(config)?;
+    let admin = broker.admin();
+    admin.create_topic(NewTopic::named("fading")).await?;
+    let producer = broker.producer().build().await?;
+    producer.send(NewRecord::to("fading").value(b"old")).await?.await?;
+    let start = || admin.list_offsets("fading", OffsetSpec::Earliest);
+    broker.advance(Duration::from_secs(30)).await?;
+    assert_eq!(start().await?[0].offset.map(|offset| offset.get()), Some(0));
+    broker.advance(Duration::from_secs(60)).await?;
+    assert_eq!(start().await?[0].offset.map(|offset| offset.get()), Some(1));
+    Ok(())
+}
+
+#[tokio::test]
+async fn time_does_not_move_unless_it_may() -> Outcome {
+    let broker = Onrush::open(Config::ephemeral())?;
+    let refused = broker.advance(Duration::from_secs(1)).await;
+    assert!(matches!(refused, Err(onrush::Error::NoManualClock)));
+    Ok(())
 }

@@ -14,7 +14,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let value = format!("order {order}");
         producer.send(NewRecord::to("orders").value(value.as_bytes())).await?;
     }
-    producer.flush().await?;
+    producer.flush().await;
 
     let mut consumer = broker.consumer().start(Start::Earliest).subscribe(&["orders"]).await?;
     let mut read = 0;

@@ -19,7 +19,7 @@ use onrush_protocol::wire::Maybe;
 use onrush_protocol::{Message as _, WireError};
 
 use super::errors::{epoch_error, wire_error};
-use super::{Peer, Session, topics};
+use super::{Peer, Session, groups, topics};
 use crate::outbox::Outbox;
 
 /// A response, header and all.
@@ -105,12 +105,22 @@ async fn answer(caller: Caller, correlation: u32, request: Request) -> Encoded {
         Request::DescribeConfigs(q) => {
             encode::<r::DescribeConfigsRequest>(id, topics::describe_configs(&caller, q))
         }
-        Request::GroupHeartbeat(_) => encode::<r::GroupHeartbeatRequest>(id, Err(no_groups())),
-        Request::GroupCommit(_) => encode::<r::GroupCommitRequest>(id, Err(no_groups())),
-        Request::GroupOffsets(_) => encode::<r::GroupOffsetsRequest>(id, Err(no_groups())),
-        Request::GroupList(_) => encode::<r::GroupListRequest>(id, Err(no_groups())),
-        Request::GroupDescribe(_) => encode::<r::GroupDescribeRequest>(id, Err(no_groups())),
-        Request::GroupDelete(_) => encode::<r::GroupDeleteRequest>(id, Err(no_groups())),
+        Request::GroupHeartbeat(q) => {
+            encode::<r::GroupHeartbeatRequest>(id, groups::heartbeat(&caller, q).await)
+        }
+        Request::GroupCommit(q) => {
+            encode::<r::GroupCommitRequest>(id, groups::commit(&caller, q).await)
+        }
+        Request::GroupOffsets(q) => {
+            encode::<r::GroupOffsetsRequest>(id, groups::offsets(&caller, q).await)
+        }
+        Request::GroupList(_) => encode::<r::GroupListRequest>(id, groups::list(&caller)),
+        Request::GroupDescribe(q) => {
+            encode::<r::GroupDescribeRequest>(id, groups::describe(&caller, q))
+        }
+        Request::GroupDelete(q) => {
+            encode::<r::GroupDeleteRequest>(id, groups::delete(&caller, q).await)
+        }
         // Answered by the session itself; an empty frame never leaves.
         Request::Hello(_)
         | Request::Produce(_)
@@ -194,8 +204,4 @@ async fn delete_records(
         });
     }
     Ok(DeleteRecordsResponse { parts })
-}
-
-fn no_groups() -> WireError {
-    WireError::new(onrush_protocol::ErrorCode::NOT_AVAILABLE, "groups")
 }

@@ -84,7 +84,7 @@ pub(super) async fn offsets(
     request: GroupOffsetsRequest,
 ) -> Result<GroupOffsetsResponse, WireError> {
     let asked = request.partitions.map(pairs);
-    let found = caller.broker.group_offsets(&request.group, asked.as_deref());
+    let found = caller.broker.group_offsets(&request.group, asked.as_deref()).await;
     let found = found.map_err(|error| wire_error(&error))?;
     let offsets = found.into_iter().map(|((topic_id, partition), committed)| {
         let end = if request.with_end {

@@ -9,7 +9,6 @@ mod acks;
 mod calls;
 mod errors;
 mod fetch;
-#[cfg(any())]
 mod groups;
 mod hello;
 mod produce;

@@ -5,7 +5,7 @@ use std::fmt::Write;
 const WIDTH: f64 = 840.0;
 const HEIGHT: f64 = 320.0;
 const LEFT: f64 = 70.0;
-const RIGHT: f64 = 20.0;
+const RIGHT: f64 = 42.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 46.0;
 

@@ -149,7 +149,7 @@ fn throughput_chart(outcome: &Outcome) -> String {
     let chart = Chart {
         title: "Throughput over time",
         x: Axis::from_zero(seconds.len() as f64).labelled(|value| format!("{value} s")),
-        y: Axis::from_zero(most).labelled(short),
+        y: Axis::from_zero(most * 1.05).labelled(short),
         lines,
         shaded_until: Some(outcome.curves.warmup_seconds),
     };
@@ -167,4 +167,63 @@ fn short(value: f64) -> String {
 
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::{Curves, Second};
+    use std::collections::BTreeMap;
+
+    fn latency(scale: f64) -> Latency {
+        let [p50, p90, p99, p999, max] =
+            [31.0, 44.0, 140.0, 900.0, 4_100.0].map(|us| Some(us * scale));
+        Latency { p50, p90, p99, p999, max, count: 1_000_000 }
+    }
+
+    fn curve(scale: f64) -> Vec<(f64, f64)> {
+        let steps = (0..120).map(|step| f64::from(step) / 20.0);
+        steps.map(|nines| (10_f64.powf(-nines), scale * (12.0 + nines.powi(4) * 4.0))).collect()
+    }
+
+    fn outcome() -> Outcome {
+        let seconds = (0..13_u64).map(|at| 100_000 - 700 * (at * 7 % 5));
+        Outcome {
+            produced: 1_000_000,
+            consumed: 1_000_000,
+            produced_per_second: 99_998.4,
+            consumed_per_second: 99_997.1,
+            ack_latency_us: latency(1.0),
+            end_to_end_latency_us: latency(1.4),
+            broker_cpu_ns_per_message: Some(6_123.0),
+            client_cpu_ns_per_message: Some(9_000.0),
+            broker_rss_peak_bytes: Some(13 << 20),
+            errors: 2,
+            error_kinds: BTreeMap::from([("a <strange> & rare one".to_owned(), 2)]),
+            offered: 1_000_000,
+            sent: 1_200_000,
+            acknowledged: 1_200_000,
+            received: 1_200_000,
+            seconds: 10.0,
+            megabytes_per_second: 10.0,
+            broker_cores: Some(0.6),
+            client_cores: Some(1.0),
+            by_second: seconds
+                .map(|rate| Second { produced: rate, consumed: rate - 1_000 })
+                .collect(),
+            setup: BTreeMap::from([("producers", "4".to_owned()), ("rate", "100000".to_owned())]),
+            curves: Curves { ack: curve(1.0), end_to_end: curve(1.5), warmup_seconds: 2.0 },
+        }
+    }
+
+    #[test]
+    fn the_page_is_self_contained() {
+        let page = html(&outcome());
+        for outside in ["<script", "http:", "https:", "src=", "href=", "@import", "url("] {
+            assert!(!page.contains(outside), "{outside}");
+        }
+        assert_eq!(page.matches("<svg").count(), 2);
+        assert!(page.contains("a &lt;strange&gt; &amp; rare one"));
+        assert!(!page.contains("NaN") && !page.contains("inf"));
+    }
 }

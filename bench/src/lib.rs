@@ -12,6 +12,7 @@
 )]
 
 pub mod machine;
+pub mod marks;
 pub mod rungs;
 pub mod stats;
 pub mod summary;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use onrush::{Config, Onrush};
 use onrush_client::Client;
 
 use crate::meter::Meter;
@@ -15,6 +16,8 @@ pub const DEFAULT_ADDRESS: &str = "127.0.0.1:7222";
 pub enum Target {
     /// At an address.
     Address(Arc<str>),
+    /// Inside this process, for as long as one of these lives.
+    Embedded(Arc<Onrush>),
 }
 
 impl Target {
@@ -22,6 +25,12 @@ impl Target {
     #[must_use]
     pub fn at(address: &str) -> Target {
         Target::Address(address.into())
+    }
+
+    /// A new broker inside this process, its files gone with it.
+    pub fn embedded() -> Result<Target> {
+        let onrush = Onrush::open(Config::ephemeral()).context("cannot open an embedded broker")?;
+        Ok(Target::Embedded(Arc::new(onrush)))
     }
 
     /// A new connection.
@@ -33,6 +42,7 @@ impl Target {
                 .connect()
                 .await
                 .with_context(|| format!("cannot connect to {address}")),
+            Target::Embedded(onrush) => Ok(onrush.client()),
         }
     }
 
@@ -41,6 +51,7 @@ impl Target {
     pub fn meter(&self, pid: Option<u32>) -> Option<Meter> {
         match self {
             Target::Address(_) => pid.map(Meter::Pid),
+            Target::Embedded(_) => Some(Meter::Own),
         }
     }
 
@@ -49,6 +60,7 @@ impl Target {
     pub fn name(&self) -> String {
         match self {
             Target::Address(address) => address.to_string(),
+            Target::Embedded(_) => "embedded".to_owned(),
         }
     }
 }

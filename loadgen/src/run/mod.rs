@@ -42,7 +42,7 @@ pub fn run(args: &RunArgs) -> Result<Outcome> {
     if args.producers == 0 && args.topic.is_none() {
         bail!("nothing to consume: without producers, name a topic that exists with --topic");
     }
-    let target = Target::at(&args.target);
+    let target = if args.embedded { Target::embedded()? } else { Target::at(&args.target) };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -10,6 +10,7 @@
 //! Nothing here starts a thread or asks for the time on its own.
 
 mod background;
+mod check;
 mod checkpoint;
 mod close;
 mod config;
@@ -27,8 +28,10 @@ mod quarantine;
 mod reader;
 mod recovery;
 mod reopen;
+mod repair;
 mod replay;
 mod report;
+mod salvage;
 mod scan;
 mod segment;
 mod slice;
@@ -41,6 +44,7 @@ mod view;
 mod writer;
 
 pub use background::{BackgroundDone, BackgroundJob};
+pub use check::{CheckReport, Finding, Severity, check};
 pub use checkpoint::CheckpointTicket;
 pub use config::{Env, LogConfig, OpenOptions, Visibility};
 pub use error::{Result, StorageError};
@@ -49,6 +53,7 @@ pub use flush::FlushTicket;
 pub use names::SegmentSeq;
 pub use open::{Recovered, create, open};
 pub use reader::{Cursor, LogReader, SliceRead};
+pub use repair::{GivenUp, RepairMode, RepairReport, repair};
 pub use report::{Damage, RecoveryReport, TornTail};
 pub use segment::SegmentFile;
 pub use slice::{ReadMode, Slice};

@@ -147,7 +147,8 @@ pub fn open(
     let (found, state, changed) = match clean {
         Some(found) => (found, state, false),
         None => {
-            let recovery = Recovery::new(env, &dir, &cfg, state, listing, &mut report);
+            let recovery =
+                Recovery::new(env, &dir, &cfg, (generation, state), listing, &mut report);
             recovery.run()?
         }
     };
@@ -173,8 +174,9 @@ fn closed(dir: &Arc<Path>, state: &State, listing: &Listing) -> Option<Found> {
         row.seq == *seq && row.length <= *len
     };
     let last = rows.last()?;
-    if rows.len() != listing.logs.len()
-        || !rows.iter().zip(&listing.logs).all(agree)
+    let logs: Vec<_> = listing.logs.range(state.first_seq..).collect();
+    if rows.len() != logs.len()
+        || !rows.iter().zip(logs).all(agree)
         || listing.logs.get(&last.seq) != Some(&last.length)
     {
         return None;

@@ -1,10 +1,11 @@
 //! Reading a log, from any thread and without the writer's lock.
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 
 use onrush_record::{LeaderEpoch, Offset};
 
-use crate::error::Result;
+use crate::error::{Result, StorageError};
 use crate::index::Point;
 use crate::names::SegmentSeq;
 use crate::report::Damage;
@@ -53,6 +54,22 @@ impl LogReader {
     /// `OffsetOutOfRange` below the log's start or above its end, `Damaged` where the range is
     /// known or seen to be damaged, or an I/O error.
     pub fn read(
+        &self,
+        from: Offset,
+        max_bytes: u32,
+        cursor: &mut Cursor,
+    ) -> Result<Option<SliceRead>> {
+        // Between finding a segment and opening it, a trim may delete it, or a reopening replace it.
+        for _ in 0..2 {
+            match self.try_read(from, max_bytes, cursor) {
+                Err(StorageError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {}
+                read => return read,
+            }
+        }
+        self.try_read(from, max_bytes, cursor)
+    }
+
+    fn try_read(
         &self,
         from: Offset,
         max_bytes: u32,

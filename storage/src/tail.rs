@@ -34,7 +34,8 @@ pub(crate) struct Tail<'a> {
     pub file: &'a dyn File,
     pub path: &'a Path,
     pub len: u64,
-    pub state: &'a State,
+    /// Where the epochs stand; none to take any.
+    pub state: Option<&'a State>,
     pub interval_bytes: u32,
     pub bytes_read: u64,
     pub batches: u64,
@@ -83,6 +84,19 @@ impl Tail<'_> {
         Ok(Scanned { end: at, entries, open: interval, stop })
     }
 
+    /// The base offset of the batch at the very beginning, if that is a valid one.
+    pub(crate) fn first_batch(&mut self) -> Result<Option<Offset>> {
+        let mut headers = Headers::new(self.file, self.path, self.len);
+        let Ok(header) = BatchHeader::parse(headers.raw(0)?) else { return Ok(None) };
+        if u64::from(header.total_len) > self.len {
+            return Ok(None);
+        }
+        let at = Point { offset: header.base_offset, position: 0 };
+        let mut buffer = Vec::new();
+        let bytes = self.batch(at, &header, &mut buffer)?;
+        Ok(self.wrong_with(&header, bytes).is_none().then_some(header.base_offset))
+    }
+
     fn batch<'b>(
         &mut self,
         at: Point,
@@ -101,8 +115,10 @@ impl Tail<'_> {
 
     fn wrong_with(&self, header: &BatchHeader, bytes: &[u8]) -> Option<String> {
         let offset = header.base_offset;
-        let known = self.state.epoch_at(offset);
-        if known != Some(header.leader_epoch) {
+        let known = self.state.map(|state| state.epoch_at(offset));
+        if let Some(known) = known
+            && known != Some(header.leader_epoch)
+        {
             let epoch = header.leader_epoch;
             return Some(match known {
                 Some(known) => {

@@ -1,15 +1,24 @@
 //! Appending, flushing, reading, rolling, trimming, closing.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used)]
 
 mod common;
 
 use common::*;
-use onrush_storage::{Cursor, ReadMode, StorageError};
+use onrush_record::batch::{BatchBuilder, Codec};
+use onrush_storage::{Cursor, Env, LogConfig, LogWriter, ReadMode, StorageError};
+use onrush_sys::DiskBackend;
 
 #[test]
 fn what_is_appended_and_flushed_is_read_back() {
-    let (_temp, env) = real();
-    let (mut writer, reader) = fresh(&env, small());
+    for backend in [DiskBackend::Plain, DiskBackend::Uring] {
+        let (_temp, env) = real_backend(backend);
+        append_flush_and_read(&env);
+    }
+    append_flush_and_read(&env_on(onrush_sim::SimDisk::new().as_disk()));
+}
+
+fn append_flush_and_read(env: &Env) {
+    let (mut writer, reader) = fresh(env, small());
     let mut appended = 0;
     for round in 0..40 {
         append(&mut writer, 1 + round % 3, 100);
@@ -115,4 +124,156 @@ fn trimmed_records_are_refused_and_their_files_go() {
     let opened = reopen(&env, small(), false, 2);
     assert_eq!(opened.reader.ends().start, off(70));
     expect_all(&opened.reader, 70, 100);
+}
+
+fn append_at(writer: &mut LogWriter, codec: Codec, timestamps: &[i64]) {
+    let mut builder = BatchBuilder::new(codec);
+    for (n, timestamp) in (writer.written_end().get()..).zip(timestamps) {
+        builder.push(*timestamp, None, Some(format!("record {n} ").as_bytes()), &[]);
+    }
+    let mut bytes = builder.finish().unwrap();
+    let header = header(&bytes);
+    writer.append(&mut [&mut bytes], &[header], 0).unwrap();
+}
+
+#[test]
+fn a_lookup_by_time_gives_the_first_record_that_is_not_older() {
+    let (_temp, env) = real();
+    let cfg = LogConfig { segment_bytes: 600, index_interval_bytes: 150, ..small() };
+    let (mut writer, reader) = fresh(&env, cfg.clone());
+    let mut timestamps = Vec::new();
+    for n in 0..30i64 {
+        // Out of order on purpose, in plain and compressed batches.
+        let batch = [100 + n * 10, 95 + n * 10, 100 + n * 10 + (n % 4) * 25];
+        let codec = if n % 3 == 0 { Codec::Lz4 } else { Codec::None };
+        append_at(&mut writer, codec, &batch);
+        timestamps.extend(batch);
+        work(&mut writer);
+    }
+    writer.checkpoint_now(Some(vec![])).unwrap();
+    append_at(&mut writer, Codec::None, &[410, 77]);
+    timestamps.extend([410, 77]);
+    writer.flush_now().unwrap();
+    append_at(&mut writer, Codec::None, &[1000]);
+    let check = |reader: &onrush_storage::LogReader, start: usize, timestamps: &[i64]| {
+        for asked in 90..480 {
+            let found = (start..timestamps.len()).find(|n| timestamps[*n] >= asked);
+            let found = found.map(|n| (off(n as u64), timestamps[n]));
+            assert_eq!(reader.offset_for_timestamp(asked).unwrap(), found, "asked {asked}");
+        }
+        let max = timestamps[start..].iter().max().unwrap();
+        let at = start + timestamps[start..].iter().position(|at| at == max).unwrap();
+        assert_eq!(reader.max_timestamp().unwrap(), Some((off(at as u64), *max)));
+    };
+    check(&reader, 0, &timestamps);
+    let mut trim = writer.trim_to(off(25)).unwrap();
+    trim.persist().unwrap();
+    check(&reader, 25, &timestamps);
+    trim.delete_files().unwrap();
+    check(&reader, 25, &timestamps);
+    writer.flush_now().unwrap();
+    timestamps.push(1000);
+    drop((writer, reader));
+    let opened = reopen(&env, cfg.clone(), false, 1);
+    check(&opened.reader, 25, &timestamps);
+    let mut writer = opened.writer;
+    writer.close_cleanly(Some(vec![])).unwrap();
+    append_at(&mut writer, Codec::None, &[5]);
+    timestamps.push(5);
+    writer.close_cleanly(Some(vec![])).unwrap();
+    check(&reopen(&env, cfg, true, 1).reader, 25, &timestamps);
+}
+
+#[test]
+fn segments_roll_by_time_and_go_by_age_and_size() {
+    let (_temp, env) = real();
+    let cfg = LogConfig { segment_ms: Some(1000), retention_ms: Some(5000), ..small() };
+    let (mut writer, reader) = fresh(&env, cfg.clone());
+    assert_eq!(writer.next_due_ms(), None);
+    append_at(&mut writer, Codec::None, &[50]);
+    writer.flush_now().unwrap();
+    assert_eq!(writer.next_due_ms(), Some(1000));
+    assert!(!writer.roll_due(999));
+    assert!(writer.roll_due(1000));
+    work(&mut writer);
+    assert!(writer.is_roll_ready(), "prepared off the lock");
+    writer.roll().unwrap();
+    assert_eq!(writer.retention_due(5049), None);
+    assert_eq!(writer.next_due_ms(), Some(5050));
+    assert_eq!(writer.retention_due(5050), Some(off(1)));
+    let mut trim = writer.trim_to(off(1)).unwrap();
+    trim.persist().unwrap();
+    // Its index is not written yet, so the files wait for a later trim.
+    writer.checkpoint_now(Some(vec![])).unwrap();
+    trim.delete_files().unwrap();
+    assert_eq!(reader.ends().start, off(1));
+
+    // The active segment goes too once all of it has expired.
+    append_at(&mut writer, Codec::None, &[60]);
+    writer.flush_now().unwrap();
+    assert!(writer.roll_due(5060));
+    writer.roll().unwrap();
+    assert_eq!(writer.retention_due(5060), Some(off(2)));
+
+    writer.set_config(LogConfig { retention_bytes: Some(2000), retention_ms: None, ..cfg });
+    for _ in 0..40 {
+        append(&mut writer, 1, 300);
+        work(&mut writer);
+    }
+    writer.checkpoint_now(Some(vec![])).unwrap();
+    let to = writer.retention_due(0).unwrap();
+    let mut trim = writer.trim_to(to).unwrap();
+    assert!(trim.segments() >= 2);
+    trim.persist().unwrap();
+    trim.delete_files().unwrap();
+    assert_eq!(writer.retention_due(0), None);
+    let kept = reader.ends().written.since(reader.ends().start) * 300;
+    assert!((2000..2000 + 4096 + 1500).contains(&kept), "{kept}");
+}
+
+#[test]
+fn room_set_aside_grows_with_use_and_is_given_back() {
+    let (_temp, env) = real();
+    let cfg = LogConfig { segment_bytes: 1 << 20, preallocate_max_bytes: 1 << 16, ..small() };
+    let (mut writer, _) = fresh(&env, cfg);
+    let len = || env.disk.list(&dir()).unwrap().iter().map(|entry| entry.len).max().unwrap();
+    assert!(len() < 512, "an idle log takes no room");
+    append(&mut writer, 1, 100);
+    work(&mut writer);
+    let first = len();
+    assert!((1024..4096).contains(&first), "{first}");
+    for _ in 0..20 {
+        append(&mut writer, 1, 5000);
+        work(&mut writer);
+    }
+    assert!(len() > 110_000);
+    writer.close_cleanly(Some(vec![])).unwrap();
+    assert!(len() < 105_000, "{}", len());
+}
+
+#[test]
+fn a_batch_too_large_is_refused_and_one_larger_than_a_segment_is_not() {
+    let (_temp, env) = real();
+    let (mut writer, reader) = fresh(&env, small());
+    append(&mut writer, 1, 10);
+    append(&mut writer, 1, 20_000);
+    append(&mut writer, 1, 10);
+    assert!(matches!(
+        try_append(&mut writer, 1, 70_000),
+        Err(StorageError::BatchTooLarge { max: 65_536, .. })
+    ));
+    writer.flush_now().unwrap();
+    expect_all(&reader, 0, 3);
+}
+
+#[test]
+fn a_log_is_created_once() {
+    let (_temp, env) = real();
+    let (mut writer, _) = fresh(&env, small());
+    append(&mut writer, 1, 10);
+    let again = onrush_storage::create(&env, &dir(), small(), epoch(1));
+    assert!(matches!(again, Err(StorageError::Exists { .. })));
+    let options = onrush_storage::OpenOptions { leader_epoch: epoch(1), clean: true };
+    let missing = onrush_storage::open(&env, "other".as_ref(), small(), options, &mut |_| {});
+    assert!(matches!(missing, Err(StorageError::Missing { .. })));
 }

@@ -28,73 +28,26 @@ pub enum Kind {
 #[non_exhaustive]
 pub enum Error {
     /// The broker refused, or could not say.
-    #[error("{doing}: {error}")]
-    Broker {
-        /// What was being done.
-        doing: Arc<str>,
-        /// What the broker said.
-        error: Arc<WireError>,
-    },
+    #[error(transparent)]
+    Broker(Arc<Answered>),
     /// No connection could be made.
-    #[error("cannot reach a broker at {address}: {reason}; check the address and that it runs")]
-    Unreachable {
-        /// Where.
-        address: Arc<str>,
-        /// Why.
-        reason: Arc<str>,
-    },
+    #[error("cannot reach a broker at {}: {}; check the address and that it runs", .0.address, .0.reason)]
+    Unreachable(Arc<Transport>),
     /// The connection ended before the answer came.
-    #[error("lost the connection to {address} before the answer came: {reason}")]
-    Lost {
-        /// Where to.
-        address: Arc<str>,
-        /// Why.
-        reason: Arc<str>,
-    },
+    #[error("lost the connection to {} before the answer came: {}", .0.address, .0.reason)]
+    Lost(Arc<Transport>),
     /// The answer did not come in time.
-    #[error("{address} did not answer {request} in time")]
-    Unanswered {
-        /// Who.
-        address: Arc<str>,
-        /// To what.
-        request: &'static str,
-    },
+    #[error("{} did not answer in time: {}", .0.address, .0.reason)]
+    Unanswered(Arc<Transport>),
     /// The delivery timeout of a record ran out.
-    #[error(
-        "no acknowledgement from partition {partition} of {topic} within {timeout:?}; last seen: {reason}"
-    )]
-    Expired {
-        /// The record's topic.
-        topic: Arc<str>,
-        /// Its partition.
-        partition: u32,
-        /// The producer's delivery timeout.
-        timeout: Duration,
-        /// Whether the broker may have appended it all the same.
-        may_have_happened: bool,
-        /// The last thing that went wrong.
-        reason: Arc<str>,
-    },
+    #[error(transparent)]
+    Expired(Arc<Expired>),
     /// What the broker sent is not what it should be: a checksum or an offset that does not fit.
-    #[error("partition {partition} of {topic} is damaged at offset {offset}: {reason}")]
-    Corrupt {
-        /// The topic.
-        topic: Arc<str>,
-        /// The partition.
-        partition: u32,
-        /// First offset in doubt.
-        offset: Offset,
-        /// What does not fit.
-        reason: Arc<str>,
-    },
+    #[error(transparent)]
+    Corrupt(Arc<Corrupt>),
     /// The broker's message cannot be understood.
-    #[error("{request}: the broker's answer makes no sense: {reason}")]
-    Garbled {
-        /// The request that was answered.
-        request: &'static str,
-        /// What is wrong with the answer.
-        reason: Arc<str>,
-    },
+    #[error("the broker's answer makes no sense: {0}")]
+    Garbled(Arc<str>),
     /// The call itself makes no sense.
     #[error("{0}")]
     Invalid(Arc<str>),
@@ -103,20 +56,71 @@ pub enum Error {
     Closed,
 }
 
+/// What the broker said. See [`Error::Broker`].
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{doing}: {error}")]
+pub struct Answered {
+    /// What was being done.
+    pub doing: String,
+    /// The broker's words.
+    pub error: WireError,
+}
+
+/// What happened to a connection. See [`Error::Unreachable`] and those after it.
+#[derive(Clone, Debug)]
+pub struct Transport {
+    /// Where to.
+    pub address: String,
+    /// What happened, or which request was not answered.
+    pub reason: String,
+}
+
+/// A record that could not be delivered in time. See [`Error::Expired`].
+#[derive(Clone, Debug, thiserror::Error)]
+#[error(
+    "no acknowledgement from partition {partition} of {topic} within {timeout:?}; last seen: {reason}"
+)]
+pub struct Expired {
+    /// The record's topic.
+    pub topic: Arc<str>,
+    /// Its partition.
+    pub partition: u32,
+    /// The producer's delivery timeout.
+    pub timeout: Duration,
+    /// Whether the broker may have appended it all the same.
+    pub may_have_happened: bool,
+    /// The last thing that went wrong.
+    pub reason: String,
+}
+
+/// Damage that a consumer has noticed. See [`Error::Corrupt`].
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("partition {partition} of {topic} is damaged at offset {offset}: {reason}")]
+pub struct Corrupt {
+    /// The topic.
+    pub topic: Arc<str>,
+    /// The partition.
+    pub partition: u32,
+    /// First offset in doubt.
+    pub offset: Offset,
+    /// What does not fit.
+    pub reason: String,
+}
+
 impl Error {
     /// What to conclude.
     pub fn kind(&self) -> Kind {
         match self {
-            Self::Broker { error, .. } => match error.kind() {
+            Self::Broker(answered) => match answered.error.kind() {
                 ErrorKind::Retriable => Kind::Retry,
                 ErrorKind::Refused => Kind::Refused,
                 ErrorKind::Unknown => Kind::Unknown,
             },
-            Self::Unreachable { .. } => Kind::Retry,
-            Self::Lost { .. } | Self::Unanswered { .. } | Self::Garbled { .. } => Kind::Unknown,
-            Self::Expired { may_have_happened: true, .. } => Kind::Unknown,
-            Self::Expired { .. } => Kind::Retry,
-            Self::Corrupt { .. } | Self::Invalid(_) => Kind::Refused,
+            Self::Unreachable(_) => Kind::Retry,
+            Self::Lost(_) | Self::Unanswered(_) | Self::Garbled(_) => Kind::Unknown,
+            Self::Expired(expired) if expired.may_have_happened => Kind::Unknown,
+            Self::Expired(_) => Kind::Retry,
+            Self::Corrupt(_) | Self::Invalid(_) => Kind::Refused,
             Self::Closed => Kind::Closed,
         }
     }
@@ -124,33 +128,33 @@ impl Error {
     /// The broker's code, if it was the broker that said no.
     pub fn code(&self) -> Option<ErrorCode> {
         match self {
-            Self::Broker { error, .. } => Some(error.code),
+            Self::Broker(answered) => Some(answered.error.code),
             _ => None,
         }
     }
 
     pub(crate) fn broker(doing: impl Display, error: WireError) -> Self {
-        Self::Broker { doing: doing.to_string().into(), error: Arc::new(error) }
+        Self::Broker(Arc::new(Answered { doing: doing.to_string(), error }))
     }
 
-    pub(crate) fn unreachable(address: impl Into<Arc<str>>, reason: impl Display) -> Self {
-        Self::Unreachable { address: address.into(), reason: reason.to_string().into() }
+    pub(crate) fn unreachable(address: impl Into<String>, reason: impl Display) -> Self {
+        Self::Unreachable(transport(address, reason))
     }
 
-    pub(crate) fn lost(address: impl Into<Arc<str>>, reason: impl Display) -> Self {
-        Self::Lost { address: address.into(), reason: reason.to_string().into() }
+    pub(crate) fn lost(address: impl Into<String>, reason: impl Display) -> Self {
+        Self::Lost(transport(address, reason))
     }
 
     pub(crate) fn unanswered(request: &'static str, address: &str) -> Self {
-        Self::Unanswered { address: address.into(), request }
+        Self::Unanswered(transport(address, request))
     }
 
     pub(crate) fn garbled(request: &'static str, reason: &DecodeError) -> Self {
-        Self::Garbled { request, reason: reason.to_string().into() }
+        Self::Garbled(format!("{request}: {reason}").into())
     }
 
     pub(crate) fn short_answer(request: &'static str) -> Self {
-        Self::Garbled { request, reason: "it has fewer parts than the request".into() }
+        Self::Garbled(format!("{request}: it has not as many parts as the request").into())
     }
 
     pub(crate) fn invalid(what: impl Display) -> Self {
@@ -159,14 +163,18 @@ impl Error {
 
     /// Whether the answer is missing only because the connection failed.
     pub(crate) fn is_transport(&self) -> bool {
-        matches!(self, Self::Unreachable { .. } | Self::Lost { .. } | Self::Unanswered { .. })
+        matches!(self, Self::Unreachable(_) | Self::Lost(_) | Self::Unanswered(_))
     }
 
     /// How long the broker asks to wait before trying again.
     pub(crate) fn retry_after(&self) -> Duration {
         match self {
-            Self::Broker { error, .. } => Duration::from_millis(error.retry_after_ms.into()),
+            Self::Broker(answered) => Duration::from_millis(answered.error.retry_after_ms.into()),
             _ => Duration::ZERO,
         }
     }
+}
+
+fn transport(address: impl Into<String>, reason: impl Display) -> Arc<Transport> {
+    Arc::new(Transport { address: address.into(), reason: reason.to_string() })
 }

@@ -42,10 +42,12 @@ pub use connector::Connector;
 pub use consumer::{
     Commits, Consumer, ConsumerBuilder, Polled, PolledRecords, RebalanceListener, Start,
 };
-pub use error::{Error, Kind, Result};
+pub use error::{Answered, Corrupt, Error, Expired, Kind, Result, Transport};
 pub use metadata::TopicPartition;
 pub use net::TcpConnector;
 pub use onrush_protocol::ErrorCode;
 pub use onrush_record::Offset;
 pub use onrush_record::batch::{Codec, Headers, RecordRef};
-pub use producer::{Acks, Delivered, Delivery, NewRecord, Producer, ProducerBuilder, TrySend};
+pub use producer::{
+    Acks, Delivered, Delivery, NewRecord, Producer, ProducerBuilder, Sending, TrySend,
+};

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use onrush_record::batch::{BatchError, BatchRef, Batches, Codec};
 use onrush_record::{Offset, TopicId};
 
-use crate::error::Error;
+use crate::error::{Corrupt, Error};
 use crate::metadata::TopicPartition;
 
 /// Bytes that one poll hands out, so that they are still cached from being verified.
@@ -158,12 +158,12 @@ impl Slot {
         self.corrupt_because(offset, error.to_string())
     }
 
-    fn corrupt_because(&self, offset: Offset, reason: impl Into<Arc<str>>) -> Error {
-        Error::Corrupt {
+    fn corrupt_because(&self, offset: Offset, reason: impl Into<String>) -> Error {
+        Error::Corrupt(Arc::new(Corrupt {
             topic: Arc::clone(&self.at.topic),
             partition: self.at.partition,
             offset,
             reason: reason.into(),
-        }
+        }))
     }
 }

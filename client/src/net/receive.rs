@@ -127,7 +127,7 @@ mod tests {
             let header = FrameHeader::new(Opcode::Deliver, 0, at, body, payload);
             bytes.extend_from_slice(&header.to_bytes());
             bytes.extend(std::iter::repeat_n(b'b', body));
-            bytes.extend((0..payload).map(|at| (at % 251) as u8));
+            bytes.extend((0..payload).map(|at| u8::try_from(at % 251).unwrap()));
         }
         (bytes, sizes.to_vec())
     }
@@ -154,7 +154,8 @@ mod tests {
             assert_eq!(frames.len(), 2 * sizes.len());
             for (frame, &(body, payload)) in frames.iter().zip(sizes.iter().cycle()) {
                 assert_eq!(frame.body, vec![b'b'; body]);
-                let expected: Vec<u8> = (0..payload).map(|at| (at % 251) as u8).collect();
+                let expected: Vec<u8> =
+                    (0..payload).map(|at| u8::try_from(at % 251).unwrap()).collect();
                 assert_eq!(frame.payload.concat(), expected, "in steps of {step}");
             }
         }

@@ -106,8 +106,18 @@ impl Core {
         self.seed.store(identity.id.get().unsigned_abs(), Ordering::Relaxed);
     }
 
+    /// Puts a record into its batch if there is nothing to it.
+    #[inline(always)]
+    pub(super) fn append_fast(&self, record: &NewRecord<'_>) -> Option<Delivery> {
+        let topic = self.first.get()?;
+        if self.closed.load(Ordering::Relaxed) || *topic.name != *record.topic {
+            return None;
+        }
+        topic.append_fast(self, record)
+    }
+
     /// Puts a record into its batch.
-    #[inline]
+    #[cold]
     pub(super) fn append(&self, record: &NewRecord<'_>) -> Result<Delivery, Refusal> {
         if self.closed.load(Ordering::Relaxed) {
             return Err(Refusal::Failed(Error::Closed));

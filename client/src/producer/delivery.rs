@@ -41,20 +41,31 @@ impl Completion {
     }
 }
 
+/// No waker is kept.
+const NOWHERE: u64 = u32::MAX as u64;
+
 /// The outcome of one record, some time in the future. Dropping it does not take the record back.
 #[derive(Debug)]
 #[must_use = "without awaiting it there is no telling whether the record arrived"]
 pub struct Delivery {
     completion: Arc<Completion>,
-    index: u32,
-    /// Where this future's waker is kept, once it has waited.
-    place: Option<u32>,
+    /// Low half: index of the record in its batch. High half: where this future's waker is kept,
+    /// once it has waited; else [`NOWHERE`]. In one, so that the whole fits two registers.
+    at: u64,
 }
 
 impl Delivery {
     #[inline]
     pub(crate) fn new(completion: Arc<Completion>, index: u32) -> Self {
-        Self { completion, index, place: None }
+        Self { completion, at: NOWHERE << 32 | u64::from(index) }
+    }
+
+    fn index(&self) -> u64 {
+        self.at & u64::from(u32::MAX)
+    }
+
+    fn place(&self) -> usize {
+        usize::try_from(self.at >> 32).unwrap_or(usize::MAX)
     }
 
     /// The outcome, if it is there already.
@@ -62,7 +73,7 @@ impl Delivery {
         let outcome = self.completion.outcome.get()?;
         Some(outcome.clone().map(|(partition, first)| Delivered {
             partition,
-            offset: first.map(|first| first.plus(self.index.into())),
+            offset: first.map(|first| first.plus(self.index())),
         }))
     }
 
@@ -73,11 +84,12 @@ impl Delivery {
             cx.waker().wake_by_ref();
             return;
         }
-        match self.place.and_then(|place| waiting.get_mut(place as usize)) {
+        match waiting.get_mut(self.place()) {
             Some(Some(waker)) if waker.will_wake(cx.waker()) => {}
             Some(slot) => *slot = Some(cx.waker().clone()),
             None => {
-                self.place = u32::try_from(waiting.len()).ok();
+                let place = (waiting.len() as u64).min(NOWHERE);
+                self.at = place << 32 | self.index();
                 waiting.push(Some(cx.waker().clone()));
             }
         }
@@ -102,9 +114,9 @@ impl Future for Delivery {
 impl Drop for Delivery {
     #[inline]
     fn drop(&mut self) {
-        if let Some(place) = self.place
+        if self.at >> 32 != NOWHERE
             && self.completion.outcome.get().is_none()
-            && let Some(slot) = self.completion.waiting.lock().get_mut(place as usize)
+            && let Some(slot) = self.completion.waiting.lock().get_mut(self.place())
         {
             *slot = None;
         }

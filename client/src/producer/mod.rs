@@ -17,9 +17,11 @@ mod topic;
 mod unsettled;
 
 use std::fmt;
-use std::pin::pin;
+use std::future::Future;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use onrush_protocol::request::InitProducerRequest;
@@ -31,6 +33,7 @@ pub use self::delivery::{Delivered, Delivery};
 use self::queue::Limits;
 pub use self::record::NewRecord;
 use self::topic::Refusal;
+use crate::connector::BoxFuture;
 use crate::error::{Error, Result};
 use crate::metadata;
 use crate::net::link::{Link, LinkConfig, LinkShared};
@@ -181,17 +184,10 @@ impl Producer {
     /// # Errors
     /// When the topic does not exist, or the record cannot be taken whatever happens.
     #[inline]
-    pub async fn send(&self, record: NewRecord<'_>) -> Result<Delivery> {
-        if self.inner.core.take_yield() {
-            tokio::task::yield_now().await;
-        }
-        match self.inner.core.append(&record) {
-            Ok(delivery) => Ok(delivery),
-            Err(refusal) => self.send_slowly(&record, refusal).await,
-        }
+    pub fn send<'a>(&'a self, record: NewRecord<'a>) -> Sending<'a> {
+        Sending { producer: self, record, waiting: None, yielded: false }
     }
 
-    #[cold]
     async fn send_slowly(&self, record: &NewRecord<'_>, refusal: Refusal) -> Result<Delivery> {
         let core = &self.inner.core;
         let mut refusal = refusal;
@@ -225,7 +221,15 @@ impl Producer {
     /// [`TrySend`] says why not.
     #[inline]
     pub fn try_send(&self, record: NewRecord<'_>) -> Result<Delivery, TrySend> {
-        self.inner.core.append(&record).map_err(|refusal| match refusal {
+        match self.inner.core.append_fast(&record) {
+            Some(delivery) => Ok(delivery),
+            None => self.try_send_slowly(&record),
+        }
+    }
+
+    #[cold]
+    fn try_send_slowly(&self, record: &NewRecord<'_>) -> Result<Delivery, TrySend> {
+        self.inner.core.append(record).map_err(|refusal| match refusal {
             Refusal::Full => TrySend::Full,
             Refusal::Unknown => TrySend::UnknownTopic,
             Refusal::Failed(error) => TrySend::Failed(error),
@@ -261,6 +265,61 @@ impl Producer {
     pub async fn close(self) {
         self.inner.core.close();
         self.flush().await;
+    }
+}
+
+/// See [`Producer::send`].
+#[must_use = "nothing is sent before this is awaited"]
+pub struct Sending<'a> {
+    producer: &'a Producer,
+    record: NewRecord<'a>,
+    waiting: Option<BoxFuture<'a, Result<Delivery>>>,
+    yielded: bool,
+}
+
+impl<'a> Sending<'a> {
+    #[cold]
+    fn poll_slowly(&mut self, cx: &mut Context<'_>) -> Poll<Result<Delivery>> {
+        let refusal = match self.producer.inner.core.append(&self.record) {
+            Ok(delivery) => return Poll::Ready(Ok(delivery)),
+            Err(refusal) => refusal,
+        };
+        let (producer, record) = (self.producer, self.record.clone());
+        let waiting = async move { producer.send_slowly(&record, refusal).await };
+        self.waiting.insert(Box::pin(waiting)).as_mut().poll(cx)
+    }
+
+    /// Lets the link's task run: a batch is full, and still in cache.
+    #[cold]
+    fn give_way(&mut self, cx: &Context<'_>) {
+        self.yielded = true;
+        cx.waker().wake_by_ref();
+    }
+}
+
+impl Future for Sending<'_> {
+    type Output = Result<Delivery>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        if let Some(waiting) = &mut this.waiting {
+            return waiting.as_mut().poll(cx);
+        }
+        if !this.yielded && this.producer.inner.core.take_yield() {
+            this.give_way(cx);
+            return Poll::Pending;
+        }
+        match this.producer.inner.core.append_fast(&this.record) {
+            Some(delivery) => Poll::Ready(Ok(delivery)),
+            None => this.poll_slowly(cx),
+        }
+    }
+}
+
+impl fmt::Debug for Sending<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sending").field("record", &self.record).finish_non_exhaustive()
     }
 }
 

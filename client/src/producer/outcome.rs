@@ -10,7 +10,7 @@ use super::batch::Batch;
 use super::core::Core;
 use super::queue::Limits;
 use super::topic::TopicQueue;
-use crate::error::Error;
+use crate::error::{Error, Expired};
 use crate::net::link::Answer;
 use crate::net::reply::reply;
 
@@ -80,15 +80,15 @@ pub(super) fn final_error(
     limits: &Limits,
 ) -> Error {
     let reason = match &batch.last_error {
-        Some(error) => error.to_string().into(),
-        None if batch.is_fresh() => "it never got its turn".into(),
-        None => "no answer".into(),
+        Some(error) => error.to_string(),
+        None if batch.is_fresh() => "it never got its turn".to_owned(),
+        None => "no answer".to_owned(),
     };
-    Error::Expired {
+    Error::Expired(Arc::new(Expired {
         topic: Arc::clone(topic),
         partition: u32::try_from(partition).unwrap_or(u32::MAX),
         timeout: limits.delivery_timeout,
         may_have_happened: batch.may_have_happened,
         reason,
-    }
+    }))
 }

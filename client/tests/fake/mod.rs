@@ -1,6 +1,6 @@
 //! A broker in memory that speaks the protocol, synchronously: what a sink takes is handled at
 //! once, the answers come out of the stream. Faults are asked for beforehand.
-#![allow(dead_code, unreachable_pub)]
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
 
 use std::collections::{HashMap, VecDeque};
 use std::io;

@@ -1,5 +1,7 @@
 //! A consumer against a broker in memory: positions, damage, groups.
 
+#![allow(clippy::unwrap_used)] // A test may panic.
+
 mod fake;
 
 use std::sync::{Arc, Mutex};

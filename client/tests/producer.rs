@@ -1,5 +1,7 @@
 //! A producer against a broker that fails in chosen ways: nothing lost, nothing twice, in order.
 
+#![allow(clippy::unwrap_used)] // A test may panic.
+
 mod fake;
 
 use std::time::Duration;

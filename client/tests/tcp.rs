@@ -1,5 +1,7 @@
 //! The TCP transport: the same broker in memory, behind a socket.
 
+#![allow(clippy::unwrap_used)] // A test may panic.
+
 mod fake;
 
 use std::collections::VecDeque;

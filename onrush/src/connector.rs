@@ -6,9 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
-use onrush_client::connector::{
-    BoxFuture, Connection, Connector, Frame, FrameSink, FrameStream,
-};
+use onrush_client::connector::{BoxFuture, Connection, Connector, Frame, FrameSink, FrameStream};
 use onrush_gateway_native::{self as gateway, FrameReceiver, FrameSender, ShardHandle};
 
 /// Connects straight to the broker's shards, in turn. No socket, and record batches are not copied

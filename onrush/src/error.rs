@@ -41,7 +41,9 @@ pub enum Error {
         source: io::Error,
     },
     /// Only a broker with a manual clock can be told to let time pass.
-    #[error("this broker goes by the system's clock; open it with Config::manual_clock to move time")]
+    #[error(
+        "this broker goes by the system's clock; open it with Config::manual_clock to move time"
+    )]
     NoManualClock,
     /// The broker's thread is gone.
     #[error("the broker has stopped")]

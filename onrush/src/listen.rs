@@ -14,9 +14,9 @@ const BACKLOG: i32 = 4096;
 /// unless others are allowed.
 pub(crate) fn bind(address: &str, insecure: bool) -> Result<TcpListener> {
     let failed = |reason: String| Error::Listen { address: address.to_owned(), reason };
-    let candidates = address
-        .to_socket_addrs()
-        .map_err(|error| failed(format!("{error}; write it as host:port, such as 127.0.0.1:7222")))?;
+    let candidates = address.to_socket_addrs().map_err(|error| {
+        failed(format!("{error}; write it as host:port, such as 127.0.0.1:7222"))
+    })?;
     let mut last = failed("it stands for no address".to_owned());
     for candidate in candidates {
         if !candidate.ip().is_loopback() {

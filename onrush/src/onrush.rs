@@ -44,12 +44,12 @@ impl Onrush {
     pub fn open(mut config: Config) -> Result<Self> {
         let clock = config.make_clock();
         let (disk, ephemeral) = open_storage(&mut config)?;
-        let env = onrush_broker::Env { disk, clock: Arc::clone(&clock), random: Arc::new(SystemRandom) };
+        let env =
+            onrush_broker::Env { disk, clock: Arc::clone(&clock), random: Arc::new(SystemRandom) };
         let (broker, background, report) = Broker::open(config.broker.clone(), env)?;
         tracing::debug!(?report, "opened");
         let address = Address::default();
-        let engine =
-            Engine::start(&broker, background, config.threads, &config.gateway, &address)?;
+        let engine = Engine::start(&broker, background, config.threads, &config.gateway, &address)?;
         let client = in_process_client(&engine, clock)?;
         Ok(Self {
             broker,
@@ -169,8 +169,7 @@ fn open_storage(config: &mut Config) -> Result<(Arc<dyn Disk>, Option<Arc<Epheme
                 Some(parent) => TempDir::new_in(parent, "onrush"),
                 None => TempDir::new("onrush"),
             };
-            let dir = dir
-                .map_err(|error| Error::io("make", "a temporary directory", error))?;
+            let dir = dir.map_err(|error| Error::io("make", "a temporary directory", error))?;
             let inner = open(dir.path())?;
             let disk = Arc::new(Ephemeral::new(dir, inner));
             Ok((Arc::clone(&disk) as Arc<dyn Disk>, Some(disk)))

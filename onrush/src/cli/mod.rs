@@ -1,49 +1,66 @@
-//! The command line: each command is a file, and ends in an exit code.
+//! The command line: each command is a file, and ends in an exit status that a script can use.
 
+mod arguments;
+mod config_file;
+mod consume;
+mod exit;
+mod group;
+mod output;
+mod place;
+mod produce;
+mod progress;
 mod serve;
+mod table;
+mod topic;
 
+use std::future::Future;
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::Parser as _;
 use tracing_subscriber::EnvFilter;
 
-/// Exit code of a command that failed.
-const FAILED: u8 = 1;
-
-/// A log broker in one binary.
-///
-/// Without a command it serves from ./onrush-data on 127.0.0.1:7222.
-#[derive(Debug, Parser)]
-#[command(name = "onrush", version, about)]
-struct Arguments {
-    #[command(subcommand)]
-    command: Option<Command>,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Runs the broker.
-    Serve(serve::Serve),
-}
+use crate::cli::arguments::{Arguments, Command};
+use crate::cli::exit::Failure;
 
 /// Parses the command line and does what it says.
 pub(crate) fn run() -> ExitCode {
     let arguments = Arguments::parse();
-    log_to_standard_error();
-    let result = match arguments.command.unwrap_or_else(|| Command::Serve(serve::Serve::default())) {
-        Command::Serve(serve) => serve.run(),
+    let command = arguments.command.unwrap_or(Command::Serve(arguments.serve));
+    log_to_standard_error(matches!(command, Command::Serve(_)));
+    let result = match command {
+        Command::Serve(arguments) => serve::run(arguments),
+        Command::Topic(command) => wait(topic::run(command)),
+        Command::Produce(arguments) => wait(produce::run(arguments)),
+        Command::Consume(arguments) => wait(consume::run(arguments)),
+        Command::Group(command) => wait(group::run(command)),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("onrush: {error}");
-            ExitCode::from(FAILED)
-        }
+        Ok(code) => code,
+        Err(failure) => failure.report(),
     }
 }
 
-/// `RUST_LOG` chooses what is logged; warnings and what an operator wants to know by default.
-fn log_to_standard_error() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+/// Runs a client's command to its end.
+fn wait(command: impl Future<Output = Result<(), Failure>>) -> Result<ExitCode, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::refused(format!("the event loop cannot be started: {error}")))?;
+    let result = runtime.block_on(command);
+    // A thread that still waits for a line from standard input is not waited for.
+    runtime.shutdown_background();
+    result.map(|()| ExitCode::SUCCESS)
+}
+
+/// `RUST_LOG` chooses what is logged; by default what an operator of a broker wants to know, and
+/// only warnings beside a command's own output.
+fn log_to_standard_error(serving: bool) {
+    let usual = if serving { "info" } else { "warn" };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .init();
 }

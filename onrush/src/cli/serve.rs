@@ -1,104 +1,122 @@
 //! `onrush serve`: runs the broker until it is told to stop.
 
-use std::io::{self, Write as _};
 use std::path::PathBuf;
+use std::process::ExitCode;
 
-use clap::{Args, Parser as _, ValueEnum};
-use onrush::{Config, DiskBackend, Error, Onrush};
-use tokio::signal::unix::{SignalKind, signal};
+use onrush::{Config, DiskBackend, Onrush};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// What `serve` is told.
-#[derive(Debug, Args)]
-pub(crate) struct Serve {
-    /// Directory of the data; made if it is not there.
-    #[arg(long, value_name = "DIR", default_value = "./onrush-data")]
+use crate::cli::arguments::{DEFAULT_SERVER, DiskChoice, ServeArguments};
+use crate::cli::config_file::{Configuration, TEMPLATE};
+use crate::cli::exit::Failure;
+use crate::cli::output::print;
+
+/// Where the data is kept unless told otherwise.
+const DEFAULT_DATA: &str = "onrush-data";
+
+/// Serves until SIGTERM or SIGINT.
+pub(crate) fn run(arguments: ServeArguments) -> Result<ExitCode, Failure> {
+    if arguments.print_config {
+        return print(TEMPLATE).map(|()| ExitCode::SUCCESS);
+    }
+    let plan = Plan::resolve(arguments)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build()
+        .map_err(|error| Failure::refused(format!("the event loop cannot be started: {error}")))?;
+    runtime.block_on(serve(plan)).map(|()| ExitCode::SUCCESS)
+}
+
+/// What was typed over what the file says over the defaults.
+struct Plan {
+    config: Config,
     data: PathBuf,
-    /// Where clients of the native protocol connect; port 0 takes any free one.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7222")]
     native: String,
-    /// Where /metrics, /healthz and /readyz are served; nowhere unless given.
-    #[arg(long, value_name = "ADDR")]
     http: Option<String>,
-    /// Threads that serve connections; 0 takes as many as there are cores.
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    shards: usize,
-    /// Listen where other machines can connect, though nothing authenticates or encrypts yet.
-    #[arg(long)]
-    insecure_listen: bool,
-    /// Which system calls reach the disk.
-    #[arg(long, value_enum, default_value_t = DiskChoice::Auto)]
-    disk: DiskChoice,
+    is_default: bool,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum DiskChoice {
-    /// Whichever is known to be the faster one here.
-    Auto,
-    /// pwritev, pread, fdatasync.
-    Plain,
-    /// `io_uring`, where the kernel has it.
-    Uring,
-}
-
-#[derive(Debug, clap::Parser)]
-struct Nothing {
-    #[command(flatten)]
-    serve: Serve,
-}
-
-impl Default for Serve {
-    fn default() -> Self {
-        Nothing::parse_from(["onrush"]).serve
-    }
-}
-
-impl Serve {
-    /// Serves until SIGTERM or SIGINT.
-    pub(crate) fn run(self) -> Result<(), Error> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
-        let runtime = runtime.map_err(|source| system("start", "the event loop", source))?;
-        runtime.block_on(self.serve())
-    }
-
-    async fn serve(self) -> Result<(), Error> {
-        // From here on a signal is kept until the broker can heed it.
-        let catch = |kind| signal(kind).map_err(|source| system("catch", "signals", source));
-        let mut terminate = catch(SignalKind::terminate())?;
-        let mut interrupt = catch(SignalKind::interrupt())?;
-
-        let disk = match self.disk {
-            DiskChoice::Auto => DiskBackend::Auto,
-            DiskChoice::Plain => DiskBackend::Plain,
-            DiskChoice::Uring => DiskBackend::Uring,
+impl Plan {
+    fn resolve(arguments: ServeArguments) -> Result<Plan, Failure> {
+        let configuration = match &arguments.config {
+            Some(path) => Configuration::read(path)?,
+            None => Configuration::default(),
         };
-        let config = Config::at(&self.data)
-            .shards(self.shards)
-            .disk(disk)
-            .insecure_listen(self.insecure_listen);
-        let broker = Onrush::open(config)?;
-        let native = broker.listen(&self.native)?;
-        if let Some(http) = &self.http {
-            let http = broker.listen_http(http)?;
-            eprintln!("metrics and health at http://{http}/metrics");
-        }
-        say(&format!("ready native={native}"))?;
-
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        eprintln!("stopping");
-        broker.stop().await
+        let mut broker = configuration.broker()?;
+        let disk = match arguments.disk {
+            Some(choice) => choice,
+            None => disk_of(&configuration)?,
+        };
+        let file = configuration.file;
+        let is_default = arguments.data.is_none() && file.data.is_none();
+        let data = arguments.data.or(file.data).unwrap_or_else(|| DEFAULT_DATA.into());
+        broker.data_dir.clone_from(&data);
+        let config = Config::at(&data)
+            .shards(arguments.shards.or(file.shards).unwrap_or(0))
+            .disk(match disk {
+                DiskChoice::Auto => DiskBackend::Auto,
+                DiskChoice::Plain => DiskBackend::Plain,
+                DiskChoice::Uring => DiskBackend::Uring,
+            })
+            .insecure_listen(arguments.insecure_listen || file.listen.insecure)
+            .broker(|settings| *settings = broker);
+        let native =
+            arguments.native.or(file.listen.native).unwrap_or_else(|| DEFAULT_SERVER.to_owned());
+        Ok(Plan { config, data, native, http: arguments.http.or(file.listen.http), is_default })
     }
 }
 
-fn say(line: &str) -> Result<(), Error> {
-    let mut out = io::stdout().lock();
-    writeln!(out, "{line}")
-        .and_then(|()| out.flush())
-        .map_err(|source| system("write to", "standard output", source))
+fn disk_of(configuration: &Configuration) -> Result<DiskChoice, Failure> {
+    let Some(disk) = &configuration.file.disk else { return Ok(DiskChoice::Auto) };
+    match disk.get_ref().as_str() {
+        "auto" => Ok(DiskChoice::Auto),
+        "plain" => Ok(DiskChoice::Plain),
+        "uring" => Ok(DiskChoice::Uring),
+        _ => Err(configuration.at(&disk.span(), "disk is one of \"auto\", \"plain\", \"uring\"")),
+    }
 }
 
-fn system(op: &'static str, what: &str, source: io::Error) -> Error {
-    Error::Io { op, what: what.to_owned(), source }
+async fn serve(plan: Plan) -> Result<(), Failure> {
+    // From here on a signal is kept until the broker can heed it.
+    let mut terminate = caught(SignalKind::terminate())?;
+    let mut interrupt = caught(SignalKind::interrupt())?;
+
+    let broker = Onrush::open(plan.config)?;
+    let native = broker.listen(&plan.native)?;
+    let mut ready = format!("ready native={native}");
+    if let Some(http) = &plan.http {
+        let http = broker.listen_http(http)?;
+        ready.push_str(&format!(" http={http}"));
+    }
+    ready.push('\n');
+    print(&ready)?;
+    greet(&native.to_string(), &plan.data, plan.is_default);
+
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    eprintln!("onrush: stopping");
+    broker.stop().await?;
+    Ok(())
+}
+
+fn caught(kind: SignalKind) -> Result<Signal, Failure> {
+    signal(kind).map_err(|error| Failure::refused(format!("signals cannot be caught: {error}")))
+}
+
+/// Three things to try, for whoever started it by hand.
+fn greet(native: &str, data: &std::path::Path, is_default: bool) {
+    let server =
+        if native == DEFAULT_SERVER { String::new() } else { format!(" --server {native}") };
+    let data = data.display();
+    eprintln!("onrush: serving {native}, data in {data}, durable before acknowledged. Try:");
+    eprintln!("  onrush topic create numbers{server}");
+    eprintln!("  seq 1 10 | onrush produce numbers{server}");
+    eprintln!("  onrush consume numbers --from start{server}");
+    if is_default {
+        eprintln!(
+            "Another place for the data: --data DIR. All settings: onrush serve --print-config."
+        );
+    }
 }

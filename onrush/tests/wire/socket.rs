@@ -90,12 +90,7 @@ pub(crate) fn batch(values: &[&[u8]]) -> Vec<u8> {
 }
 
 pub(crate) fn produce(topic: TopicId, acks: Acks, batch: &[u8]) -> ProduceRequest {
-    ProduceRequest {
-        acks,
-        flags: 0,
-        timeout_ms: 0,
-        parts: smallvec![part(topic, 0, batch)],
-    }
+    ProduceRequest { acks, flags: 0, timeout_ms: 0, parts: smallvec![part(topic, 0, batch)] }
 }
 
 pub(crate) fn part(topic_id: TopicId, partition: u32, batch: &[u8]) -> ProducePart {

@@ -1,0 +1,215 @@
+//! The configuration file of `onrush serve`: TOML, every key documented, unknown keys refused.
+
+use crate::cli::exit::Failure;
+use onrush_broker::{Acks, BrokerConfig};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use toml::Spanned;
+
+/// Every key with its meaning and default; what `onrush serve --print-config` prints.
+pub(crate) const TEMPLATE: &str = include_str!("onrush.toml");
+
+/// A configuration file as it was written.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct ConfigFile {
+    pub(crate) data: Option<PathBuf>,
+    pub(crate) shards: Option<usize>,
+    pub(crate) disk: Option<Spanned<String>>,
+    pub(crate) listen: Listen,
+    broker: Broker,
+    group: Group,
+    topic: BTreeMap<Spanned<String>, Spanned<toml::Value>>,
+}
+
+/// Where the broker listens.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Listen {
+    pub(crate) native: Option<String>,
+    pub(crate) http: Option<String>,
+    pub(crate) insecure: bool,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Broker {
+    default_partitions: Option<u32>,
+    acks_minimum: Option<Spanned<String>>,
+    memory_budget_bytes: Option<u64>,
+    unsynced_max_bytes: Option<u64>,
+    sync_bytes: Option<u64>,
+    sync_interval_ms: Option<u64>,
+    checkpoint_interval_ms: Option<u64>,
+    producer_expiration_ms: Option<u64>,
+    reserve_bytes: Option<u64>,
+    free_min_bytes: Option<u64>,
+    open_files_max: Option<usize>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Group {
+    session_timeout_ms: Option<u32>,
+    heartbeat_interval_ms: Option<u32>,
+    rebalance_timeout_ms: Option<u32>,
+    members_max: Option<usize>,
+    offsets_retention_ms: Option<i64>,
+}
+
+/// A file read and understood, with its text for messages that name a line.
+#[derive(Debug, Default)]
+pub(crate) struct Configuration {
+    pub(crate) file: ConfigFile,
+    path: PathBuf,
+    text: String,
+}
+
+impl Configuration {
+    /// Reads a file.
+    pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            Failure::usage(format!(
+                "the configuration file {} cannot be read: {error}. Write one with `onrush serve \
+                 --print-config > onrush.toml`",
+                path.display()
+            ))
+        })?;
+        Self::parse(path, text)
+    }
+
+    fn parse(path: &Path, text: String) -> Result<Self, Failure> {
+        match toml::from_str(&text) {
+            Ok(file) => Ok(Self { file, path: path.to_owned(), text }),
+            Err(error) => {
+                let line = error.span().map_or(1, |span| line_of(&text, &span));
+                Err(Failure::usage(format!(
+                    "{}, line {line}: {}. `onrush serve --print-config` shows every key",
+                    path.display(),
+                    error.message().trim_end_matches('.')
+                )))
+            }
+        }
+    }
+
+    /// What the file says of the broker, over the defaults.
+    pub(crate) fn broker(&self) -> Result<BrokerConfig, Failure> {
+        let mut config = BrokerConfig::default();
+        let (broker, group) = (&self.file.broker, &self.file.group);
+        set(&mut config.default_partitions, broker.default_partitions);
+        set(&mut config.memory_budget_bytes, broker.memory_budget_bytes);
+        set(&mut config.unsynced_max_bytes, broker.unsynced_max_bytes);
+        set(&mut config.sync_bytes, broker.sync_bytes);
+        set(&mut config.sync_interval, broker.sync_interval_ms.map(Duration::from_millis));
+        let checkpoint = broker.checkpoint_interval_ms.map(Duration::from_millis);
+        set(&mut config.checkpoint_interval, checkpoint);
+        let expiration = broker.producer_expiration_ms.map(Duration::from_millis);
+        set(&mut config.producer_expiration, expiration);
+        set(&mut config.reserve_bytes, broker.reserve_bytes);
+        set(&mut config.free_min_bytes, broker.free_min_bytes);
+        config.open_files_max = broker.open_files_max.or(config.open_files_max);
+        set(&mut config.group.session_timeout_ms, group.session_timeout_ms);
+        set(&mut config.group.heartbeat_interval_ms, group.heartbeat_interval_ms);
+        set(&mut config.group.rebalance_timeout_ms, group.rebalance_timeout_ms);
+        set(&mut config.group.offsets_retention_ms, group.offsets_retention_ms);
+        set(&mut config.group.members_max, group.members_max);
+        if let Some(acks) = &broker.acks_minimum {
+            config.acks_minimum = Acks::parse(acks.get_ref()).ok_or_else(|| {
+                self.at(&acks.span(), "acks_minimum is one of \"0\", \"1\", \"all\"")
+            })?;
+        }
+        for (key, value) in &self.file.topic {
+            let text = scalar(value.get_ref()).ok_or_else(|| {
+                self.at(&value.span(), "a topic setting is a text, number or boolean")
+            })?;
+            config
+                .topic_defaults
+                .set(key.get_ref(), &text)
+                .map_err(|error| self.at(&key.span(), &error.to_string()))?;
+        }
+        Ok(config)
+    }
+
+    /// A failure that names the file and line.
+    pub(crate) fn at(&self, span: &Range<usize>, what: &str) -> Failure {
+        Failure::usage(format!(
+            "{}, line {}: {what}",
+            self.path.display(),
+            line_of(&self.text, span)
+        ))
+    }
+}
+
+fn set<T>(place: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *place = value;
+    }
+}
+
+fn scalar(value: &toml::Value) -> Option<String> {
+    match value {
+        toml::Value::String(text) => Some(text.clone()),
+        toml::Value::Integer(number) => Some(number.to_string()),
+        toml::Value::Boolean(truth) => Some(truth.to_string()),
+        _ => None,
+    }
+}
+
+/// The line of the text on which a span begins, from 1.
+fn line_of(text: &str, span: &Range<usize>) -> usize {
+    let before = text.get(..span.start).unwrap_or(text);
+    before.matches('\n').count() + 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<BrokerConfig, Failure> {
+        Configuration::parse(Path::new("x.toml"), text.to_owned())?.broker()
+    }
+
+    /// The template with every default brought into force.
+    fn uncommented() -> String {
+        let line = |line: &str| line.strip_prefix("#:").unwrap_or(line).to_owned() + "\n";
+        TEMPLATE.lines().map(line).collect()
+    }
+
+    #[test]
+    fn the_template_says_the_defaults() {
+        let mut told = parse(&uncommented()).unwrap();
+        // The one whose default comes from the process's limits.
+        told.open_files_max = None;
+        assert_eq!(format!("{told:?}"), format!("{:?}", BrokerConfig::default()));
+    }
+
+    #[test]
+    fn the_template_names_every_topic_setting() {
+        for entry in BrokerConfig::default().topic_defaults.describe(&BTreeMap::new()) {
+            assert!(TEMPLATE.contains(&format!("\"{}\"", entry.key)), "{} is missing", entry.key);
+        }
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_with_its_line() {
+        let failure = parse("[broker]\ndefault_partitions = 3\nsync_byte = 1\n").unwrap_err();
+        let message = failure.to_string();
+        assert!(message.contains("x.toml, line 3") && message.contains("sync_byte"), "{message}");
+    }
+
+    #[test]
+    fn a_wrong_value_is_refused_with_its_line() {
+        let message = parse("\n[topic]\n\"retention.ms\" = \"soon\"\n").unwrap_err().to_string();
+        assert!(
+            message.contains("x.toml, line 3") && message.contains("retention.ms"),
+            "{message}"
+        );
+        let message = parse("[broker]\nacks_minimum = \"2\"\n").unwrap_err().to_string();
+        assert!(message.contains("line 2") && message.contains("\"all\""), "{message}");
+        let message = parse("shards = \"two\"\n").unwrap_err().to_string();
+        assert!(message.contains("line 1"), "{message}");
+    }
+}

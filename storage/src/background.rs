@@ -87,18 +87,27 @@ fn give_back(shared: &Shared, segment: &Arc<Segment>, length: u64) -> Result<()>
 /// Makes an empty segment, durably. Its number was never used before, so a file of that name can
 /// only be what an earlier, failed attempt left.
 pub(crate) fn prepare(disk: &dyn Disk, dir: &Path, seq: SegmentSeq, allocate: u64) -> Result<()> {
+    make(disk, dir, seq, allocate)?;
+    disk.sync_dir(dir).at("sync", dir)
+}
+
+/// Makes an empty segment; its name is not durable yet.
+pub(crate) fn make(disk: &dyn Disk, dir: &Path, seq: SegmentSeq, allocate: u64) -> Result<()> {
     let path = seq.log_path(dir);
     let file = disk.open(&path, OpenMode::Create).at("create", &path)?;
     if allocate > 0 {
         file.preallocate(0, allocate).at("reserve room in", &path)?;
     }
-    disk.sync_dir(dir).at("sync", dir)
+    Ok(())
 }
 
 impl LogWriter {
     /// The next piece of work that would help, if any. Ask again after each append or flush.
     pub fn background(&mut self) -> Option<BackgroundJob> {
         self.check_health().ok()?;
+        if self.closing {
+            return None;
+        }
         let kind = self
             .epoch_job()
             .or_else(|| self.prepare_job())

@@ -26,13 +26,13 @@ const KEEP_STORED: u64 = 256;
 #[derive(Debug)]
 #[must_use = "a checkpoint that is never completed stops all later ones"]
 pub struct CheckpointTicket {
-    shared: Arc<Shared>,
-    slots: Arc<Slots>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) slots: Arc<Slots>,
     covers: Offset,
     parts: Vec<Part>,
-    attachment: Option<Vec<u8>>,
-    files: Vec<Arc<dyn File>>,
-    wrote_state: bool,
+    pub(crate) attachment: Option<Vec<u8>>,
+    pub(crate) files: Vec<Arc<dyn File>>,
+    pub(crate) wrote_state: bool,
     era: u32,
 }
 
@@ -173,6 +173,10 @@ impl LogWriter {
         if attachment.is_none() && !self.needs_checkpoint() {
             return None;
         }
+        Some(self.checkpoint_ticket(attachment))
+    }
+
+    pub(crate) fn checkpoint_ticket(&mut self, attachment: Option<Vec<u8>>) -> CheckpointTicket {
         self.checkpointing = true;
         self.touched = true;
         if let Some(entry) = self.active.interval.close() {
@@ -181,7 +185,7 @@ impl LogWriter {
         let mut parts: Vec<Part> =
             self.unstored.iter().filter_map(|segment| Part::of(segment, true)).collect();
         parts.extend(Part::of(&self.active.segment, false));
-        Some(CheckpointTicket {
+        CheckpointTicket {
             shared: self.shared.clone(),
             slots: self.slots.clone(),
             covers: self.written_end(),
@@ -190,7 +194,7 @@ impl LogWriter {
             files: Vec::new(),
             wrote_state: false,
             era: self.era,
-        })
+        }
     }
 
     /// Ends a checkpoint.

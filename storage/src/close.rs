@@ -1,13 +1,77 @@
 //! Leaving a log so that the next opening reads no data.
 
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use onrush_sys::File;
+
 use crate::background::Spare;
+use crate::checkpoint::CheckpointTicket;
 use crate::error::{IoContext, Result, StorageError};
+use crate::index::Point;
+use crate::names::SegmentSeq;
 use crate::segment::Segment;
 use crate::state::SegmentRow;
 use crate::writer::LogWriter;
+
+/// A clean stop to be written off the lock, together with those of other logs: with everything
+/// flushed, [`CloseTicket::write`], sync [`CloseTicket::files`], [`LogWriter::complete_close`].
+#[derive(Debug)]
+#[must_use = "a close that is never completed leaves the log refusing appends"]
+pub struct CloseTicket {
+    checkpoint: CheckpointTicket,
+    rows: Vec<SegmentRow>,
+    end: Point,
+    /// Segments with room set aside past this length.
+    cut: Vec<(Arc<Segment>, u64)>,
+    spare: Option<SegmentSeq>,
+}
+
+impl CloseTicket {
+    /// Writes the last checkpoint and the closing record, and gives back the room set aside. The
+    /// files are to be synced afterwards.
+    ///
+    /// # Errors
+    /// `NotDurable` if something was not flushed; `Full` or an I/O error otherwise. The log is then
+    /// opened as after a crash.
+    pub fn write(&mut self) -> Result<()> {
+        let attachment = self.checkpoint.attachment.take();
+        self.checkpoint.write()?;
+        let shared = self.checkpoint.shared.clone();
+        for (segment, length) in &self.cut {
+            let file = shared.open(segment)?;
+            file.file().truncate(*length).at("give back room of", &file.path())?;
+            self.checkpoint.files.push(file.file().clone());
+        }
+        if let Some(seq) = self.spare {
+            let path = seq.log_path(&shared.dir);
+            match shared.env.disk.remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(StorageError::io("delete", &path, error));
+                }
+                _ => {}
+            }
+            shared.env.disk.sync_dir(&shared.dir).at("sync", &shared.dir)?;
+        }
+        let (end, rows) = (self.end.offset, std::mem::take(&mut self.rows));
+        let file = self.checkpoint.slots.write(|state| {
+            if let Some(bytes) = attachment {
+                state.attachment = Some((end, bytes));
+            }
+            state.durable_end = end;
+            state.segments = Some(rows);
+        })?;
+        self.checkpoint.files.push(file);
+        self.checkpoint.wrote_state = true;
+        Ok(())
+    }
+
+    /// The files to sync once it is written.
+    pub fn files(&self) -> &[Arc<dyn File>] {
+        self.checkpoint.files()
+    }
+}
 
 impl LogWriter {
     /// Whether a clean stop has anything to write.
@@ -15,11 +79,54 @@ impl LogWriter {
         self.touched && self.check_health().is_ok()
     }
 
-    /// Flushes, writes a last checkpoint and the closing record, and gives back the room set aside.
-    /// Waits for the disk. The log can go on being used afterwards, but is then to be closed again.
-    /// `attachment` is that of [`LogWriter::begin_checkpoint`]. Opening with
-    /// [`OpenOptions::clean`](crate::OpenOptions::clean) is for the caller to justify with a durable
-    /// marker of its own, written after this.
+    /// Begins a clean stop; appends are refused until it is completed. All that is written is to be
+    /// flushed before the ticket is. `attachment` is that of [`LogWriter::begin_checkpoint`].
+    /// `None` if there is nothing to write, or a checkpoint is under way.
+    pub fn begin_close(&mut self, attachment: Option<Vec<u8>>) -> Option<CloseTicket> {
+        if !self.needs_close() || self.checkpointing {
+            return None;
+        }
+        let end = self.end();
+        let checkpoint = self.checkpoint_ticket(attachment);
+        let mut cut: Vec<(Arc<Segment>, u64)> = std::mem::take(&mut self.oversized)
+            .into_iter()
+            .filter_map(|segment| segment.sealed().map(|sealed| (segment, sealed.end.position)))
+            .collect();
+        if self.active.allocated > end.position {
+            cut.push((self.active.segment.clone(), end.position));
+        }
+        let segments = self.shared.look(|view| view.segments.clone());
+        let spare = match self.spare {
+            Spare::Ready { seq, .. } => Some(seq),
+            _ => None,
+        };
+        self.closing = true;
+        let rows = segments.iter().map(|segment| row(segment, end)).collect();
+        Some(CloseTicket { checkpoint, rows, end, cut, spare })
+    }
+
+    /// Ends a clean stop. The log can go on being used, but is then to be closed again. Opening
+    /// with [`OpenOptions::clean`](crate::OpenOptions::clean) is for the caller to justify with a
+    /// durable marker of its own, written after this.
+    ///
+    /// # Errors
+    /// `outcome` given back; the log is then opened as after a crash.
+    pub fn complete_close(&mut self, ticket: CloseTicket, outcome: Result<()>) -> Result<()> {
+        self.closing = false;
+        self.complete_checkpoint(ticket.checkpoint, outcome)?;
+        if ticket.spare.is_some() {
+            self.spare = Spare::None;
+        }
+        self.active.allocated = ticket.end.position;
+        self.touched = false;
+        let segments = self.shared.look(|view| view.segments.clone());
+        for segment in segments.iter() {
+            segment.close();
+        }
+        Ok(())
+    }
+
+    /// Flushes and stops cleanly here and now, waiting for the disk.
     ///
     /// # Errors
     /// If the disk refuses; the log is then opened as after a crash.
@@ -28,57 +135,18 @@ impl LogWriter {
         if self.flushing || self.checkpointing {
             return Err(StorageError::Misuse("complete the flush and the checkpoint, then close"));
         }
-        if !self.touched {
-            return Ok(());
-        }
-        self.checkpoint_now(attachment)?;
-        self.give_back_all()?;
-        let segments = self.shared.look(|view| view.segments.clone());
-        let end = self.end();
-        let rows = segments.iter().map(|segment| row(segment, end)).collect();
-        self.slots.write_durably(|state| {
-            state.durable_end = end.offset;
-            state.segments = Some(rows);
-        })?;
-        self.touched = false;
-        for segment in segments.iter() {
-            segment.close();
-        }
-        Ok(())
-    }
-
-    fn give_back_all(&mut self) -> Result<()> {
-        for segment in std::mem::take(&mut self.oversized) {
-            if let Some(sealed) = segment.sealed() {
-                let file = self.shared.open(&segment)?;
-                file.file().truncate(sealed.end.position).at("give back room of", &file.path())?;
-            }
-        }
-        let position = self.end().position;
-        if self.active.allocated > position {
-            let file = self.shared.open(&self.active.segment)?;
-            let path = file.path();
-            file.file().truncate(position).at("give back room of", &path)?;
-            file.file().sync_data().at("sync", &path)?;
-            self.active.allocated = position;
-        }
-        if let Spare::Ready { seq, .. } = self.spare {
-            let path = seq.log_path(&self.shared.dir);
-            match self.env().disk.remove_file(&path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(StorageError::io("delete", &path, error));
-                }
-                _ => {}
-            }
-            let dir = self.shared.dir.clone();
-            self.env().disk.sync_dir(&dir).at("sync", &dir)?;
-            self.spare = Spare::None;
-        }
-        Ok(())
+        self.flush_now()?;
+        let Some(mut ticket) = self.begin_close(attachment) else { return Ok(()) };
+        let (disk, dir) = (self.env().disk.clone(), self.shared.dir.clone());
+        let outcome = ticket.write().and_then(|()| {
+            let synced: io::Result<()> = disk.sync_files(ticket.files()).into_iter().collect();
+            synced.at("sync", &dir)
+        });
+        self.complete_close(ticket, outcome)
     }
 }
 
-fn row(segment: &Segment, active_end: crate::index::Point) -> SegmentRow {
+fn row(segment: &Segment, active_end: Point) -> SegmentRow {
     let end = segment.sealed().map_or(active_end, |sealed| sealed.end);
     SegmentRow {
         seq: segment.seq,
@@ -87,6 +155,6 @@ fn row(segment: &Segment, active_end: crate::index::Point) -> SegmentRow {
         length: end.position,
         max_timestamp: segment.known_max_timestamp(),
         first_append_ms: segment.first_append_ms.load(Ordering::Relaxed),
-        entries: segment.index().stored(),
+        entries: segment.index().slots(),
     }
 }

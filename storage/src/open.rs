@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use onrush_record::batch::BatchHeader;
 use onrush_record::{LeaderEpoch, Offset};
-use onrush_sys::OpenMode;
+use onrush_sys::{File, OpenMode};
 
-use crate::background::{Spare, prepare};
+use crate::background::{Spare, make};
 use crate::config::{Env, LogConfig, OpenOptions};
 use crate::error::{IoContext, Result, StorageError};
 use crate::index::{Index, Point};
@@ -62,12 +62,65 @@ pub fn create(
     cfg: LogConfig,
     epoch: LeaderEpoch,
 ) -> Result<(LogWriter, LogReader)> {
+    let born = lay_out(env, dir, epoch)?;
+    let synced: std::io::Result<()> = env.disk.sync_files(&born.files).into_iter().collect();
+    synced.at("sync", dir)?;
+    env.disk.sync_dir(dir).at("sync", dir)?;
+    if let Some(parent) = dir.parent() {
+        env.disk.sync_dir(parent).at("sync", parent)?;
+    }
+    Ok(begin(env, dir, cfg, born, epoch))
+}
+
+/// Creates many logs, syncing their files together. The directories that hold `dirs` are the
+/// caller's to sync.
+///
+/// # Errors
+/// As [`create`]. Some of the logs may exist then.
+pub fn create_all(
+    env: &Env,
+    dirs: &[std::path::PathBuf],
+    cfg: &LogConfig,
+    epoch: LeaderEpoch,
+) -> Result<Vec<(LogWriter, LogReader)>> {
+    let mut logs = Vec::with_capacity(dirs.len());
+    for dirs in dirs.chunks(CREATED_AT_ONCE) {
+        let mut born = Vec::with_capacity(dirs.len());
+        let mut files = Vec::with_capacity(dirs.len() * 2);
+        for dir in dirs {
+            let mut log = lay_out(env, dir, epoch)?;
+            files.append(&mut log.files);
+            born.push(log);
+        }
+        for (answer, file) in env.disk.sync_files(&files).into_iter().zip(0..) {
+            answer.at("sync", &dirs[file / 2])?;
+        }
+        for (dir, log) in dirs.iter().zip(born) {
+            env.disk.sync_dir(dir).at("sync", dir)?;
+            logs.push(begin(env, dir, cfg.clone(), log, epoch));
+        }
+    }
+    Ok(logs)
+}
+
+/// Logs created between two rounds of syncing: bounds the open files.
+const CREATED_AT_ONCE: usize = 256;
+/// Generations of the first two states, one for each slot.
+const FIRST_GENERATIONS: [u64; 2] = [2, 3];
+
+/// The files of a new log, not yet durable.
+struct Born {
+    seq: SegmentSeq,
+    state: State,
+    files: Vec<Arc<dyn File>>,
+}
+
+fn lay_out(env: &Env, dir: &Path, epoch: LeaderEpoch) -> Result<Born> {
     let disk = &*env.disk;
     disk.create_dir_all(dir).at("create", dir)?;
     let listing = Listing::of(disk, dir)?;
-    let exists = || StorageError::Exists { path: dir.display().to_string() };
     if !listing.is_blank() || !Slots::load(disk, dir, listing.states)?.valid.is_empty() {
-        return Err(exists());
+        return Err(StorageError::Exists { path: dir.display().to_string() });
     }
     for path in listing.logs.keys().map(|seq| seq.log_path(dir)) {
         disk.remove_file(&path).at("delete", &path)?;
@@ -76,34 +129,39 @@ pub fn create(
     let mut state = State { first_seq: seq, ..State::default() };
     state.raise_epoch(epoch, Offset::ZERO);
     let mut files = Vec::new();
-    for generation in [2, 3] {
+    for generation in FIRST_GENERATIONS {
         let path = state_path(dir, crate::slots::slot_of(generation));
         let file = disk.open(&path, OpenMode::Create).at("create", &path)?;
         let bytes = state.encode(generation);
         file.write_all_at(&mut [std::io::IoSlice::new(&bytes)], 0).at("write", &path)?;
         files.push(file);
     }
-    let synced: std::io::Result<()> = disk.sync_files(&files).into_iter().collect();
-    synced.at("sync", dir)?;
-    prepare(disk, dir, seq, 0)?;
-    if let Some(parent) = dir.parent() {
-        disk.sync_dir(parent).at("sync", parent)?;
-    }
+    make(disk, dir, seq, 0)?;
+    Ok(Born { seq, state, files })
+}
+
+fn begin(
+    env: &Env,
+    dir: &Path,
+    cfg: LogConfig,
+    born: Born,
+    epoch: LeaderEpoch,
+) -> (LogWriter, LogReader) {
     let dir: Arc<Path> = dir.into();
-    let slots = Slots::new(env.disk.clone(), dir.clone(), state, 3, true);
-    let segment = Arc::new(Segment::empty(dir.clone(), seq, Offset::ZERO));
+    let slots = Slots::new(env.disk.clone(), dir.clone(), born.state, FIRST_GENERATIONS[1], true);
+    let segment = Arc::new(Segment::empty(dir.clone(), born.seq, Offset::ZERO));
     let start = segment.base_point();
     let found = Found {
         segments: vec![segment],
         end: start,
         interval: Interval::at(start),
         allocated: 0,
-        next_seq: seq.next(),
+        next_seq: born.seq.next(),
     };
-    let mut parts = assemble(env, dir, cfg, slots, found, epoch);
+    let mut log = assemble(env, dir, cfg, slots, found, epoch);
     // A log that was never closed cleanly is worth closing.
-    parts.0.touched = true;
-    Ok(parts)
+    log.0.touched = true;
+    log
 }
 
 /// Opens the log in `dir`. `visit` is shown, in order, the header of every batch that the
@@ -161,7 +219,9 @@ pub fn open(
     if changed || !report.files_unreadable.is_empty() {
         slots.write_both(|state| state.attachment.clone_from(&attachment))?;
     }
-    let (writer, reader) = assemble(env, dir, cfg, slots, found, options.leader_epoch);
+    let (mut writer, reader) = assemble(env, dir, cfg, slots, found, options.leader_epoch);
+    // The closing record, if there is one, is not that of this log as it stands.
+    writer.touched = !report.clean;
     let from = attachment.as_ref().map_or(Offset::ZERO, |(offset, _)| *offset);
     replay(&reader, from, &mut report, visit)?;
     Ok(Recovered { writer, reader, report, attachment })
@@ -259,6 +319,7 @@ pub(crate) fn assemble(
         roll_wanted: false,
         full: false,
         touched: false,
+        closing: false,
         health: Health::Sound,
         failures: 0,
         era: 0,

@@ -191,6 +191,7 @@ impl LogWriter {
         self.preallocating = false;
         self.giving_back = false;
         self.raising = false;
+        self.closing = false;
         self.touched = true;
         self.health = Health::Sound;
         self.shared.publish(|view| {

@@ -101,13 +101,6 @@ impl Slots {
         self.settle(&mut inner)
     }
 
-    /// Changes the state and makes it durable in one slot.
-    pub(crate) fn write_durably(&self, change: impl FnOnce(&mut State)) -> Result<()> {
-        let mut inner = self.inner.lock();
-        self.write_locked(&mut inner, change)?;
-        self.settle(&mut inner)
-    }
-
     /// The file that [`Slots::write`] gave is durable.
     pub(crate) fn synced(&self) {
         self.inner.lock().unsynced = None;

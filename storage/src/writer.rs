@@ -70,6 +70,8 @@ pub struct LogWriter {
     pub(crate) full: bool,
     /// Something was appended or trimmed since the last closing record.
     pub(crate) touched: bool,
+    /// A clean stop is being written.
+    pub(crate) closing: bool,
     pub(crate) health: Health,
     pub(crate) failures: u32,
     /// Counts reopenings; a ticket or job of an earlier era is void.
@@ -157,6 +159,9 @@ impl LogWriter {
         now_ms: TimestampMs,
     ) -> Result<Appended> {
         self.check_health()?;
+        if self.closing {
+            return Err(StorageError::Misuse("the log is being closed"));
+        }
         let total = self.check_batches(batches, headers)?;
         self.settle_epoch()?;
         self.roll_if_due(total, now_ms)?;

@@ -277,3 +277,37 @@ fn a_log_is_created_once() {
     let missing = onrush_storage::open(&env, "other".as_ref(), small(), options, &mut |_| {});
     assert!(matches!(missing, Err(StorageError::Missing { .. })));
 }
+
+#[test]
+fn many_logs_are_created_and_closed_with_their_syncs_together() {
+    let disk = onrush_sim::SimDisk::new();
+    let env = env_on(disk.as_disk());
+    let dirs: Vec<std::path::PathBuf> = (0..300).map(|n| format!("log{n}").into()).collect();
+    let mut logs = onrush_storage::create_all(&env, &dirs, &small(), epoch(1)).unwrap();
+    env.disk.sync_dir("".as_ref()).unwrap();
+    let mut tickets = Vec::new();
+    let mut files = Vec::new();
+    for (writer, _) in &mut logs {
+        append(writer, 2, 20);
+        work(writer);
+        writer.flush_now().unwrap();
+        let mut ticket = writer.begin_close(Some(vec![1])).unwrap();
+        assert!(matches!(try_append(writer, 1, 1), Err(StorageError::Misuse(_))));
+        ticket.write().unwrap();
+        files.extend_from_slice(ticket.files());
+        tickets.push(ticket);
+    }
+    assert!(env.disk.sync_files(&files).iter().all(Result::is_ok));
+    for ((writer, _), ticket) in logs.iter_mut().zip(tickets) {
+        writer.complete_close(ticket, Ok(())).unwrap();
+        assert!(!writer.needs_close() && writer.begin_close(None).is_none());
+    }
+    let cut = disk.crash(disk.boundaries(), onrush_sim::CrashPolicy::DropUnsynced);
+    let env = env_on(cut.as_disk());
+    for dir in &dirs {
+        let options = onrush_storage::OpenOptions { leader_epoch: epoch(1), clean: true };
+        let opened = onrush_storage::open(&env, dir, small(), options, &mut |_| {}).unwrap();
+        assert!(opened.report.clean);
+        expect_all(&opened.reader, 0, 2);
+    }
+}

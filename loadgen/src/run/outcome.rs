@@ -204,19 +204,23 @@ fn by_second(recorder: &Recorder) -> Vec<Second> {
 }
 
 fn setup(args: &RunArgs, target: &Target, topic: &RunTopic) -> BTreeMap<&'static str, String> {
-    let batch = args.batch.map_or_else(|| "default".to_owned(), |bytes| format!("{bytes} B"));
     let mut setup = BTreeMap::from([
         ("target", target.name()),
         ("producers", args.producers.to_string()),
         ("consumers", args.consumers.to_string()),
         ("partitions", topic.partitions.to_string()),
-        ("size", format!("{} B", args.size)),
-        ("rate", args.rate.to_string()),
-        ("acks", acks_name(args.acks).to_owned()),
-        ("batch", batch),
-        ("linger", format!("{:?}", args.linger)),
-        ("keys", args.keys.to_string()),
     ]);
+    if args.producers > 0 {
+        let batch = args.batch.map_or_else(|| "default".to_owned(), |bytes| format!("{bytes} B"));
+        setup.extend([
+            ("size", format!("{} B", args.size)),
+            ("rate", args.rate.to_string()),
+            ("acks", acks_name(args.acks).to_owned()),
+            ("batch", batch),
+            ("linger", format!("{:?}", args.linger)),
+            ("keys", args.keys.to_string()),
+        ]);
+    }
     if args.in_flight > 0 {
         setup.insert("in flight", args.in_flight.to_string());
     }

@@ -75,6 +75,9 @@ impl Producing {
     pub(super) async fn closed_loop(mut self) {
         let window = self.recorder.borrow().window;
         let stride = if self.in_flight.is_some() { 1 } else { CLOSED_STRIDE };
+        while self.timeline.now_ns() < window.start_ns {
+            tokio::task::yield_now().await;
+        }
         loop {
             let now_ns = self.timeline.now_ns();
             let count = stride.min(self.limit - self.source.made());

@@ -160,8 +160,10 @@ impl fmt::Display for Table {
             if !rung.is_empty() {
                 write!(f, "{ratio} of {rung}  ")?;
             }
-            let verdict = row.verdict.word();
-            writeln!(f, "must {must}, reach {reach}: {verdict}")?;
+            match row.verdict {
+                Verdict::Told => writeln!(f)?,
+                verdict => writeln!(f, "must {must}, reach {reach}: {}", verdict.word())?,
+            }
         }
         Ok(())
     }

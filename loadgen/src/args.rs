@@ -111,7 +111,7 @@ pub struct RunArgs {
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub threads: u16,
     /// How an open loop waits for the next message to be due: `spin` is exact but uses up a core,
-    /// `timer` is a millisecond coarse [default: spin with two cores or more].
+    /// `timer` is a millisecond coarse [default: spin with --pin, or two cores or more].
     #[arg(long, value_name = "spin|timer")]
     pub pacing: Option<Pacing>,
     /// Print one JSON object on standard output instead of a table.

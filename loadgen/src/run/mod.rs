@@ -66,7 +66,7 @@ fn load(args: &RunArgs, target: &Target, topic: &RunTopic) -> Result<Outcome> {
         partitions: topic.partitions,
         timeline,
         shared: Arc::clone(&shared),
-        pacing: args.pacing.unwrap_or_else(default_pacing),
+        pacing: args.pacing.unwrap_or_else(|| default_pacing(args)),
         begin: begun,
     };
     let threads = usize::from(args.threads);
@@ -113,8 +113,10 @@ fn is_drain(args: &RunArgs) -> bool {
     args.producers == 0 && args.from == From::Start
 }
 
-fn default_pacing() -> Pacing {
-    if onrush_sys::thread::cores() >= 2 { Pacing::Spin } else { Pacing::Timer }
+/// Spinning takes a core away: from nobody if the load generator was given one of its own.
+fn default_pacing(args: &RunArgs) -> Pacing {
+    let own_core = args.pin.is_some() || onrush_sys::thread::cores() >= 2;
+    if own_core { Pacing::Spin } else { Pacing::Timer }
 }
 
 /// What the threads saw, and what it cost.

@@ -30,6 +30,17 @@ pub(crate) struct DataDirectory {
     _lock: Box<dyn Send + Sync>,
 }
 
+/// Reads the format and the epoch without taking the directory over.
+///
+/// # Errors
+/// [`Error::NewerFormat`], or [`Error::Damaged`] naming the file.
+pub(crate) fn check_files(disk: &Arc<dyn Disk>) -> Result<()> {
+    if let Some(bytes) = read(&**disk, "format")? {
+        check_format(&bytes)?;
+    }
+    epoch(&**disk).map(drop)
+}
+
 /// How the data directory was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Found {
@@ -50,7 +61,7 @@ impl DataDirectory {
             _ => explain("lock the data directory", &shown.display().to_string(), &error),
         })?;
         let directory = DataDirectory { disk, _lock: lock };
-        let found = match directory.read("format")? {
+        let found = match read(&*directory.disk, "format")? {
             None => directory.set_up()?,
             Some(bytes) => {
                 check_format(&bytes)?;
@@ -92,13 +103,7 @@ impl DataDirectory {
     }
 
     fn take_over(&self) -> Result<Found> {
-        let damaged = |reason: &str| Error::Damaged {
-            what: "the leader epoch".to_owned(),
-            reason: format!("file epoch {reason}"),
-            resume_at: None,
-        };
-        let bytes = self.read("epoch")?.ok_or_else(|| damaged("is missing"))?;
-        let epoch = decode_epoch(&bytes).ok_or_else(|| damaged("is not what was written"))?;
+        let epoch = epoch(&*self.disk)?;
         let clean = self.exists("clean")?;
         if clean {
             self.remove("clean")?;
@@ -118,21 +123,6 @@ impl DataDirectory {
         let file = self.write("clean", b"clean")?;
         self.sync_all(&[file])?;
         self.sync_root()
-    }
-
-    fn read(&self, name: &str) -> Result<Option<Vec<u8>>> {
-        let file = match self.disk.open(Path::new(name), OpenMode::Read) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(explain("open", name, &error)),
-        };
-        let read = || {
-            let len = usize::try_from(file.len()?.min(4096)).unwrap_or(4096);
-            let mut bytes = vec![0; len];
-            file.read_exact_at(&mut bytes, 0)?;
-            Ok(bytes)
-        };
-        read().map(Some).map_err(|error| explain("read", name, &error))
     }
 
     fn write(&self, name: &str, bytes: &[u8]) -> Result<Arc<dyn File>> {
@@ -173,6 +163,31 @@ impl std::fmt::Debug for DataDirectory {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("DataDirectory").field("disk", &self.disk).finish_non_exhaustive()
     }
+}
+
+fn read(disk: &dyn Disk, name: &str) -> Result<Option<Vec<u8>>> {
+    let file = match disk.open(Path::new(name), OpenMode::Read) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(explain("open", name, &error)),
+    };
+    let read = || {
+        let len = usize::try_from(file.len()?.min(4096)).unwrap_or(4096);
+        let mut bytes = vec![0; len];
+        file.read_exact_at(&mut bytes, 0)?;
+        Ok(bytes)
+    };
+    read().map(Some).map_err(|error| explain("read", name, &error))
+}
+
+fn epoch(disk: &dyn Disk) -> Result<LeaderEpoch> {
+    let damaged = |reason: &str| Error::Damaged {
+        what: "the leader epoch".to_owned(),
+        reason: format!("file epoch {reason}"),
+        resume_at: None,
+    };
+    let bytes = read(disk, "epoch")?.ok_or_else(|| damaged("is missing"))?;
+    decode_epoch(&bytes).ok_or_else(|| damaged("is not what was written"))
 }
 
 fn check_format(bytes: &[u8]) -> Result<()> {

@@ -6,12 +6,13 @@
 mod replay;
 mod snapshot;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use onrush_record::batch::{BatchBuilder, BatchHeader, Codec};
 use onrush_record::{Offset, TopicId};
+use onrush_sys::Disk;
 use onrush_storage::{LogConfig, OpenOptions, StorageError, Visibility};
 use parking_lot::RwLock;
 
@@ -42,7 +43,14 @@ impl Name {
         TopicId::new(id)
     }
 
-    fn shown(self) -> &'static str {
+    /// The journal whose log is in this directory.
+    pub(crate) fn of_directory(log: &Path) -> Option<Name> {
+        [Name::Metadata, Name::Groups]
+            .into_iter()
+            .find(|name| partition_directory(name.id(), 0) == log)
+    }
+
+    pub(crate) fn shown(self) -> &'static str {
         match self {
             Name::Metadata => "journal of topics",
             Name::Groups => "journal of consumer groups",
@@ -60,6 +68,14 @@ pub(crate) struct Journal {
     grown: AtomicU64,
     /// Why what it coordinates is disabled, if it is.
     disabled: RwLock<Option<Error>>,
+}
+
+/// Reads a journal's snapshot, if it has one.
+///
+/// # Errors
+/// [`Error::Damaged`] if it is not what was written.
+pub(crate) fn check_snapshot(disk: &dyn Disk, name: Name) -> Result<()> {
+    snapshot::read(disk, &topic_directory(name.id())).map(drop)
 }
 
 impl Journal {

@@ -25,6 +25,7 @@ mod error;
 mod flush;
 pub mod group;
 mod group_calls;
+mod inspect;
 mod io_queue;
 mod journal;
 mod looping;
@@ -55,10 +56,12 @@ pub use error::{Error, Kind, Result};
 pub use flush::SyncLoop;
 pub use group_calls::PartitionLag;
 pub use io_queue::Warming;
+pub use inspect::{Inspected, Offline};
 pub use mark::{DurableMark, Settled};
 pub use metrics::Metrics;
 pub use onrush_storage::{
-    Cursor, Ends, ReadMode, Slice, SliceRead, StorageError, TornTail, Visibility,
+    CheckReport, Cursor, Ends, Finding, ReadMode, RepairMode, RepairReport, Severity, Slice, SliceRead,
+    StorageError, TornTail, Visibility,
 };
 pub use partition::{ListedOffset, OffsetSpec, Partition, Placed, ProduceBatch};
 pub use prometheus_client::metrics::counter::Counter;

@@ -20,7 +20,6 @@ impl Finished {
     ///
     /// # Panics
     /// With everything it printed, when it did not.
-    #[must_use]
     pub fn succeeded(self) -> String {
         assert_eq!(self.status, 0, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
         self.stdout

@@ -45,6 +45,10 @@ pub(crate) enum Command {
     /// List, describe, reset and delete consumer groups.
     #[command(subcommand)]
     Group(GroupCommand),
+    /// Verify a data directory offline and name what is damaged (0 sound, 1 damaged, 2 could not look).
+    Check(CheckArguments),
+    /// Show what giving up damaged ranges would lose; with --apply, do it.
+    Repair(RepairArguments),
 }
 
 #[derive(Args, Clone, Debug, Default)]
@@ -264,6 +268,27 @@ pub(crate) enum GroupCommand {
         #[command(flatten)]
         server: ServerArgument,
     },
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CheckArguments {
+    /// The data directory of a broker that is not running.
+    pub(crate) data: PathBuf,
+    /// One JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct RepairArguments {
+    /// The data directory of a broker that is not running.
+    pub(crate) data: PathBuf,
+    /// Give the damaged ranges up. What is cut is kept aside in quarantine files.
+    #[arg(long)]
+    pub(crate) apply: bool,
+    /// One JSON object.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// `KEY=VALUE`.

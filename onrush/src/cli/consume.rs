@@ -9,7 +9,10 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// How long a group's member that printed everything waits for partitions that others still hold.
+/// How long to wait for a record before looking whether the end is reached.
+const GLANCE: Duration = Duration::from_millis(50);
+
+/// How long a group's member waits for partitions that other members hold: those are theirs to print.
 const GROUP_IDLE: Duration = Duration::from_secs(5);
 
 /// Prints records until the end that was found, or for good with `--follow`.
@@ -89,6 +92,7 @@ async fn print_records(
     mut ends: BTreeMap<u32, Offset>,
 ) -> Result<(), Failure> {
     let arguments = printer.arguments;
+    let mut waited = Duration::ZERO;
     loop {
         if !arguments.follow {
             for partition in consumer.assignment() {
@@ -109,19 +113,18 @@ async fn print_records(
         }
         let polled = if arguments.follow {
             consumer.poll().await?
-        } else if arguments.group.is_some() {
-            // Partitions that another member holds are that member's to print.
-            match tokio::time::timeout(GROUP_IDLE, consumer.poll()).await {
-                Ok(polled) => polled?,
-                Err(_) => break,
-            }
         } else {
-            match tokio::time::timeout(Duration::from_millis(50), consumer.poll()).await {
+            // An end can be reached without a record: a start past it, a group that read all.
+            match tokio::time::timeout(GLANCE, consumer.poll()).await {
                 Ok(polled) => polled?,
-                // An end that was reached without a record (a start past it) shows above.
-                Err(_) => continue,
+                Err(_) if arguments.group.is_some() && waited >= GROUP_IDLE => break,
+                Err(_) => {
+                    waited += GLANCE;
+                    continue;
+                }
             }
         };
+        waited = Duration::ZERO;
         let end = ends.get(&polled.partition()).copied().filter(|_| !arguments.follow);
         if !printer.batch(&polled, end)? {
             break;
@@ -169,7 +172,6 @@ impl Printer<'_> {
     fn json(&mut self, polled: &Polled<'_>, record: &RecordRef<'_>) -> Result<bool, Failure> {
         let headers: Vec<Value> = record
             .headers
-            .clone()
             .map(|(name, value)| json!({"name": text(Some(name)), "value": text(value)}))
             .collect();
         let object = json!({

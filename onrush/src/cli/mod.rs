@@ -1,6 +1,7 @@
 //! The command line: each command is a file, and ends in an exit status that a script can use.
 
 mod arguments;
+mod check;
 mod config_file;
 mod consume;
 mod exit;
@@ -9,6 +10,7 @@ mod output;
 mod place;
 mod produce;
 mod progress;
+mod repair;
 mod serve;
 mod table;
 mod topic;
@@ -34,6 +36,8 @@ pub(crate) fn run() -> ExitCode {
         Command::Produce(arguments) => wait(produce::run(arguments)),
         Command::Consume(arguments) => wait(consume::run(arguments)),
         Command::Group(command) => wait(group::run(command)),
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Repair(arguments) => repair::run(&arguments),
     };
     match result {
         Ok(code) => code,

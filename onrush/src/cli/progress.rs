@@ -42,3 +42,17 @@ impl Counter {
         self.bar.finish_and_clear();
     }
 }
+
+/// A bar for work of known size.
+pub(crate) fn bar(length: u64, what: &'static str) -> ProgressBar {
+    let bar = if stderr().is_terminal() {
+        ProgressBar::new(length)
+    } else {
+        ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::hidden())
+    };
+    if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} {msg}, {eta} to go") {
+        bar.set_style(style);
+    }
+    bar.set_message(what);
+    bar
+}

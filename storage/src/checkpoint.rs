@@ -206,6 +206,9 @@ impl LogWriter {
         ticket: CheckpointTicket,
         outcome: Result<()>,
     ) -> Result<()> {
+        if ticket.wrote_state && outcome.is_err() {
+            self.slots.sync_failed();
+        }
         if ticket.era != self.era {
             return outcome;
         }

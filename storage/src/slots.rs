@@ -29,7 +29,18 @@ struct Inner {
     state: State,
     generation: u64,
     /// The slot that was written last and is not known to be durable.
-    unsynced: Option<usize>,
+    unsynced: Option<Unsynced>,
+    /// A sync of that slot failed: it is written anew before anything else, never synced again as
+    /// it is.
+    doubtful: bool,
+}
+
+#[derive(Debug)]
+struct Unsynced {
+    slot: usize,
+    /// The handle it was written through, which alone is sure to be told of an error; none if
+    /// another process wrote it.
+    file: Option<Arc<dyn File>>,
 }
 
 /// What the slots of a directory hold.
@@ -50,8 +61,12 @@ impl Slots {
         generation: u64,
         synced: bool,
     ) -> Slots {
-        let unsynced = (!synced).then(|| slot_of(generation));
-        Slots { disk, dir, inner: Mutex::new(Inner { state, generation, unsynced }) }
+        let unsynced = (!synced).then(|| Unsynced { slot: slot_of(generation), file: None });
+        Slots {
+            disk,
+            dir,
+            inner: Mutex::new(Inner { state, generation, unsynced, doubtful: false }),
+        }
     }
 
     /// Reads both slots; `lens` are their lengths by the directory listing, if they exist.
@@ -106,29 +121,45 @@ impl Slots {
         self.inner.lock().unsynced = None;
     }
 
+    /// Syncing the file that [`Slots::write`] gave failed.
+    pub(crate) fn sync_failed(&self) {
+        self.inner.lock().doubtful = true;
+    }
+
     fn write_locked(
         &self,
         inner: &mut Inner,
         change: impl FnOnce(&mut State),
     ) -> Result<Arc<dyn File>> {
-        self.settle(inner)?;
+        // What a failed sync left in doubt is written over; the other slot stays what it is.
+        let step = if inner.doubtful { 2 } else { 1 };
+        if !inner.doubtful {
+            self.settle(inner)?;
+        }
         change(&mut inner.state);
-        let generation = inner.generation + 1;
+        let generation = inner.generation + step;
         let bytes = inner.state.encode(generation);
         let slot = slot_of(generation);
         let path = state_path(&self.dir, slot);
         let file = self.disk.open(&path, OpenMode::Create).at("open", &path)?;
         file.write_all_at(&mut [IoSlice::new(&bytes)], 0).at("write", &path)?;
         inner.generation = generation;
-        inner.unsynced = Some(slot);
+        inner.unsynced = Some(Unsynced { slot, file: Some(file.clone()) });
+        inner.doubtful = false;
         Ok(file)
     }
 
     fn settle(&self, inner: &mut Inner) -> Result<()> {
-        if let Some(slot) = inner.unsynced {
-            let path = state_path(&self.dir, slot);
-            let file = self.disk.open(&path, OpenMode::ReadWrite).at("open", &path)?;
-            file.sync_data().at("sync", &path)?;
+        if let Some(Unsynced { slot, file }) = &inner.unsynced {
+            let path = state_path(&self.dir, *slot);
+            let file = match file {
+                Some(file) => file.clone(),
+                None => self.disk.open(&path, OpenMode::ReadWrite).at("open", &path)?,
+            };
+            if let Err(error) = file.sync_data() {
+                inner.doubtful = true;
+                return Err(StorageError::io("sync", &path, error));
+            }
             inner.unsynced = None;
         }
         Ok(())

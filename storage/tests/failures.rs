@@ -88,6 +88,33 @@ fn a_crash_at_any_point_of_reopening_loses_nothing() {
 }
 
 #[test]
+fn a_state_whose_sync_failed_is_written_anew_and_not_synced_again() {
+    let (disk, env) = simulated();
+    let (mut writer, reader) = fresh(&env, small());
+    append(&mut writer, 3, 100);
+    writer.checkpoint_now(Some(b"first".to_vec())).unwrap();
+    append(&mut writer, 3, 100);
+    disk.fail(Fault::next(Operation::Sync).on("state."));
+    assert!(writer.checkpoint_now(Some(b"second".to_vec())).is_err());
+    assert!(writer.is_poisoned());
+    writer.reopen_after_failure().unwrap();
+    // Were the doubtful slot synced again, that would succeed and mean nothing; and the good one
+    // would be overwritten.
+    writer.checkpoint_now(Some(b"third".to_vec())).unwrap();
+    writer.checkpoint_now(Some(b"fourth".to_vec())).unwrap();
+    let from = disk.boundaries();
+    writer.checkpoint_now(Some(b"fifth".to_vec())).unwrap();
+    drop((writer, reader));
+    for (point, crashed) in disk.crash_states_from(from, onrush_sim::CrashPlan::default()) {
+        let opened = reopen(&env_on(crashed.as_disk()), small(), false, 2);
+        let (offset, bytes) = opened.attachment.unwrap();
+        assert_eq!(offset, off(6), "{point}");
+        assert!(bytes == b"fourth" || bytes == b"fifth", "{point}: {bytes:?}");
+        expect_all(&opened.reader, 0, 6);
+    }
+}
+
+#[test]
 fn a_second_failure_takes_the_log_offline() {
     for reopen_works in [true, false] {
         let (disk, env) = simulated();

@@ -1,11 +1,9 @@
 //! One byte budget a broker: what its gateways hold, and what is written but not yet durable.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-
-use parking_lot::Mutex;
 
 use crate::Signal;
+use crate::sync::{AtomicU64, AtomicUsize, Mutex, Ordering, fence};
 
 /// The broker's byte budget.
 ///
@@ -45,7 +43,9 @@ impl Budget {
             queue.push(Arc::clone(signal));
         }
         self.waiting.store(queue.len(), Ordering::SeqCst);
-        // Room made between the first look and the registration has woken nobody: look again.
+        // Room made between the first look and the registration has woken nobody: look again. The
+        // fence goes with that in `wake`: whoever makes room sees us, or we see the room.
+        fence(Ordering::SeqCst);
         self.has_room()
     }
 
@@ -86,6 +86,7 @@ impl Budget {
     }
 
     fn wake(&self) {
+        fence(Ordering::SeqCst);
         if self.waiting.load(Ordering::SeqCst) == 0 || !self.has_room() {
             return;
         }
@@ -126,7 +127,7 @@ impl Drop for Held {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 
@@ -151,5 +152,29 @@ mod tests {
         assert!(!budget.admit(&signal));
         budget.synced(100);
         assert!(signal.take());
+    }
+}
+
+#[cfg(all(test, loom))]
+mod loom_tests {
+    use super::*;
+
+    #[test]
+    fn loom_who_was_not_admitted_is_woken_by_room() {
+        loom::model(|| {
+            let budget = Budget::new(10, 10);
+            let held = budget.hold(10);
+            budget.wrote(10);
+            let syncing = Arc::clone(&budget);
+            let thread = loom::thread::spawn(move || {
+                drop(held);
+                syncing.synced(10);
+            });
+            let signal = Signal::new();
+            while !budget.admit(&signal) {
+                loom::future::block_on(signal.notified());
+            }
+            thread.join().unwrap();
+        });
     }
 }

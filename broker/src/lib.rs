@@ -42,6 +42,7 @@ mod shared_log;
 mod signal;
 mod space;
 mod stop;
+mod sync;
 mod sync_queue;
 mod topic;
 mod wake_list;

@@ -9,6 +9,7 @@ use onrush_sys::{Clock, Random};
 use crate::budget::Budget;
 use crate::io_queue::IoQueue;
 use crate::metrics::Metrics;
+use crate::shared_log::SharedLog;
 use crate::space::Space;
 use crate::sync_queue::SyncQueue;
 use crate::{BrokerConfig, Error};
@@ -22,7 +23,7 @@ pub(crate) struct Services {
     pub(crate) epoch: LeaderEpoch,
     pub(crate) budget: Arc<Budget>,
     pub(crate) metrics: Metrics,
-    pub(crate) sync: SyncQueue,
+    pub(crate) sync: SyncQueue<SharedLog>,
     pub(crate) io: IoQueue,
     pub(crate) space: Space,
     /// Something has become due earlier than the I/O loop knows.

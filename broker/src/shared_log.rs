@@ -9,6 +9,7 @@ use onrush_storage::{Ends, LogReader, LogWriter};
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::producer::ProducerTable;
+use crate::sync_queue::Queued;
 use crate::wake_list::WakeList;
 use crate::{DurableMark, Error, Settled, Signal};
 
@@ -34,6 +35,12 @@ pub(crate) struct LogState {
     pub(crate) unsynced: u64,
 }
 
+impl Queued for SharedLog {
+    fn queued(&self) -> &crate::sync::AtomicBool {
+        &self.dirty
+    }
+}
+
 /// A log's writer under its lock, its reader beside it, and who waits for it.
 #[derive(Debug)]
 pub(crate) struct SharedLog {
@@ -43,7 +50,7 @@ pub(crate) struct SharedLog {
     pub(crate) durable: WakeList,
     pub(crate) readable: WakeList,
     /// It stands in the sync loop's queue.
-    pub(crate) dirty: AtomicBool,
+    pub(crate) dirty: crate::sync::AtomicBool,
     /// It stands in the list of logs to checkpoint.
     pub(crate) changed: AtomicBool,
     /// Its topic is gone: no more work on it.
@@ -65,7 +72,7 @@ impl SharedLog {
             state: Mutex::new(LogState { writer, producers, unsynced: 0 }),
             durable: WakeList::default(),
             readable: WakeList::default(),
-            dirty: AtomicBool::new(false),
+            dirty: crate::sync::AtomicBool::new(false),
             changed: AtomicBool::new(false),
             deleted: AtomicBool::new(false),
             incarnation: AtomicU32::new(0),

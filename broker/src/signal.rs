@@ -5,14 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-#[cfg(loom)]
-use loom::sync::Mutex as WakerLock;
-#[cfg(loom)]
-use loom::sync::atomic::{AtomicBool, Ordering};
-#[cfg(not(loom))]
-use parking_lot::Mutex as WakerLock;
-#[cfg(not(loom))]
-use std::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::{AtomicBool, Mutex, Ordering};
 
 /// A coalescing wake-up: any thread notifies, one task (or thread) waits.
 ///
@@ -22,20 +15,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 #[derive(Debug)]
 pub struct Signal {
     pending: AtomicBool,
-    waker: WakerLock<Option<Waker>>,
+    waker: Mutex<Option<Waker>>,
 }
 
 impl Signal {
     /// A signal that nobody has notified yet.
     pub fn new() -> Arc<Signal> {
-        Arc::new(Signal { pending: AtomicBool::new(false), waker: WakerLock::new(None) })
+        Arc::new(Signal { pending: AtomicBool::new(false), waker: Mutex::new(None) })
     }
 
     /// Tells the waiter to look again. Cheap when it has been told already.
     pub fn notify(&self) {
         // Only the first notification since the last look has anybody to wake.
         if !self.pending.swap(true, Ordering::AcqRel) {
-            let waker = self.lock().take();
+            let waker = self.waker.lock().take();
             if let Some(waker) = waker {
                 waker.wake();
             }
@@ -55,7 +48,7 @@ impl Signal {
         if self.take() {
             return Poll::Ready(());
         }
-        self.lock().replace(context.waker().clone());
+        self.waker.lock().replace(context.waker().clone());
         // A notification between the first look and the store has found no waker: look again.
         if self.take() { Poll::Ready(()) } else { Poll::Pending }
     }
@@ -66,7 +59,6 @@ impl Signal {
     }
 
     /// Blocks this thread until notified or until `timeout` has passed; true when notified.
-    #[cfg(not(loom))]
     pub(crate) fn wait(&self, timeout: Option<Duration>) -> bool {
         let waker = Waker::from(Arc::new(ThreadWaker(std::thread::current())));
         let mut context = Context::from_waker(&waker);
@@ -80,22 +72,10 @@ impl Signal {
         }
         self.take()
     }
-
-    #[cfg(not(loom))]
-    fn lock(&self) -> parking_lot::MutexGuard<'_, Option<Waker>> {
-        self.waker.lock()
-    }
-
-    #[cfg(loom)]
-    fn lock(&self) -> loom::sync::MutexGuard<'_, Option<Waker>> {
-        self.waker.lock().expect("no thread panics while it holds the waker")
-    }
 }
 
-#[cfg(not(loom))]
 struct ThreadWaker(std::thread::Thread);
 
-#[cfg(not(loom))]
 impl std::task::Wake for ThreadWaker {
     fn wake(self: Arc<Self>) {
         self.0.unpark();
@@ -130,7 +110,7 @@ mod loom_tests {
     use super::*;
 
     #[test]
-    fn no_notification_is_lost() {
+    fn loom_no_notification_is_lost() {
         loom::model(|| {
             let signal = Signal::new();
             let notifier = Arc::clone(&signal);
@@ -141,7 +121,7 @@ mod loom_tests {
     }
 
     #[test]
-    fn two_notifiers_wake_one_waiter() {
+    fn loom_two_notifiers_wake_one_waiter() {
         loom::model(|| {
             let signal = Signal::new();
             let threads: Vec<_> = (0..2)

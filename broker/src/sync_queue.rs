@@ -1,18 +1,21 @@
 //! Which logs have been written to, and how soon they have to be synced.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-
-use parking_lot::Mutex;
 
 use crate::Signal;
-use crate::shared_log::SharedLog;
+use crate::sync::{AtomicBool, AtomicU64, Mutex, Ordering};
+
+/// What can stand in the queue.
+pub(crate) trait Queued {
+    /// Whether it stands there.
+    fn queued(&self) -> &AtomicBool;
+}
 
 /// What producers leave for the sync loop: each dirty log once, so that nobody has to look at all
 /// of them, and never more entries than there are logs.
 #[derive(Debug)]
-pub(crate) struct SyncQueue {
-    dirty: Mutex<Vec<Arc<SharedLog>>>,
+pub(crate) struct SyncQueue<T> {
+    dirty: Mutex<Vec<Arc<T>>>,
     bytes: AtomicU64,
     /// Somebody waits for durability.
     urgent: AtomicBool,
@@ -21,8 +24,8 @@ pub(crate) struct SyncQueue {
     pub(crate) signal: Arc<Signal>,
 }
 
-impl SyncQueue {
-    pub(crate) fn new(bytes_max: u64) -> SyncQueue {
+impl<T: Queued> SyncQueue<T> {
+    pub(crate) fn new(bytes_max: u64) -> SyncQueue<T> {
         SyncQueue {
             dirty: Mutex::new(Vec::new()),
             bytes: AtomicU64::new(0),
@@ -33,8 +36,8 @@ impl SyncQueue {
     }
 
     /// `log` was written to. With `urgent`, somebody waits for it.
-    pub(crate) fn wrote(&self, log: &Arc<SharedLog>, bytes: u64, urgent: bool) {
-        if !log.dirty.swap(true, Ordering::SeqCst) {
+    pub(crate) fn wrote(&self, log: &Arc<T>, bytes: u64, urgent: bool) {
+        if !log.queued().swap(true, Ordering::SeqCst) {
             let mut dirty = self.dirty.lock();
             dirty.push(Arc::clone(log));
             let first = dirty.len() == 1;
@@ -51,9 +54,9 @@ impl SyncQueue {
     }
 
     /// Somebody waits for what `log` holds.
-    pub(crate) fn urge_for(&self, log: &SharedLog) {
+    pub(crate) fn urge_for(&self, log: &T) {
         // Not in the queue: a flush that covers it is under way, or has been.
-        if log.dirty.load(Ordering::SeqCst) {
+        if log.queued().load(Ordering::SeqCst) {
             self.urge();
         }
     }
@@ -76,14 +79,60 @@ impl SyncQueue {
 
     /// Takes the dirty logs, leaving the emptied `into` as the new queue so that no memory is
     /// allocated in the steady state.
-    pub(crate) fn take(&self, into: &mut Vec<Arc<SharedLog>>) {
+    pub(crate) fn take(&self, into: &mut Vec<Arc<T>>) {
         into.clear();
         std::mem::swap(&mut *self.dirty.lock(), into);
         self.bytes.store(0, Ordering::SeqCst);
     }
 
     /// The dirty logs, left where they are.
-    pub(crate) fn peek(&self) -> Vec<Arc<SharedLog>> {
+    pub(crate) fn peek(&self) -> Vec<Arc<T>> {
         self.dirty.lock().clone()
+    }
+}
+
+#[cfg(all(test, loom))]
+mod loom_tests {
+    use super::*;
+
+    #[derive(Debug)]
+    struct Log {
+        queued: AtomicBool,
+        written: AtomicU64,
+    }
+
+    impl Queued for Log {
+        fn queued(&self) -> &AtomicBool {
+            &self.queued
+        }
+    }
+
+    #[test]
+    fn loom_what_somebody_waits_for_is_synced() {
+        loom::model(|| {
+            let queue = Arc::new(SyncQueue::new(1000));
+            let log = Arc::new(Log { queued: AtomicBool::new(false), written: AtomicU64::new(0) });
+            let (to, writing) = (Arc::clone(&queue), Arc::clone(&log));
+            let producer = loom::thread::spawn(move || {
+                for urgent in [false, true] {
+                    writing.written.fetch_add(1, Ordering::SeqCst);
+                    to.wrote(&writing, 1, urgent);
+                }
+            });
+            // As the sync loop does, with a timer that never fires.
+            let (mut durable, mut round) = (0, Vec::new());
+            while durable < 2 {
+                if queue.take_urgent() && !queue.is_empty() {
+                    queue.take(&mut round);
+                    for log in round.drain(..) {
+                        log.queued.store(false, Ordering::SeqCst);
+                        durable = log.written.load(Ordering::SeqCst);
+                    }
+                } else {
+                    loom::future::block_on(queue.signal.notified());
+                }
+            }
+            producer.join().unwrap();
+        });
     }
 }

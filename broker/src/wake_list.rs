@@ -2,12 +2,11 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use onrush_record::Offset;
-use parking_lot::Mutex;
 
 use crate::Signal;
+use crate::sync::{AtomicUsize, Mutex, Ordering, fence};
 
 /// Signals to fire when a watermark passes an offset: one-shot, one entry a signal.
 ///
@@ -38,8 +37,9 @@ impl WakeList {
             entry.0 = entry.0.min(target);
             self.len.store(waiting.len(), Ordering::SeqCst);
         }
-        // The writer publishes first and looks here after; we register first and look after:
-        // one of us sees the other.
+        // The writer publishes first and looks here after; we register first and look after: with
+        // a fence between, on both sides, one of us sees the other.
+        fence(Ordering::SeqCst);
         if watermark() >= target {
             signal.notify();
             return false;
@@ -53,6 +53,7 @@ impl WakeList {
 
     /// Fires those whose offset the watermark has passed.
     pub(crate) fn fire(&self, watermark: Offset) {
+        fence(Ordering::SeqCst);
         if self.is_empty() {
             return;
         }
@@ -73,7 +74,7 @@ impl WakeList {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 
@@ -106,5 +107,34 @@ mod tests {
         list.register(Offset::new(6), &other, || Offset::ZERO);
         list.fire_all();
         assert!(one.take() && other.take());
+    }
+}
+
+#[cfg(all(test, loom))]
+mod loom_tests {
+    use loom::sync::Arc as LoomArc;
+    use loom::sync::atomic::AtomicU64;
+
+    use super::*;
+
+    #[test]
+    fn loom_who_waits_is_woken_by_the_watermark() {
+        loom::model(|| {
+            let list = LoomArc::new((WakeList::default(), AtomicU64::new(0)));
+            let signal = Signal::new();
+            let writer = LoomArc::clone(&list);
+            let thread = loom::thread::spawn(move || {
+                for end in 1..=2 {
+                    writer.1.store(end, Ordering::SeqCst);
+                    writer.0.fire(Offset::new(end));
+                }
+            });
+            let watermark = || Offset::new(list.1.load(Ordering::SeqCst));
+            while watermark() < Offset::new(2) {
+                list.0.register(Offset::new(2), &signal, watermark);
+                loom::future::block_on(signal.notified());
+            }
+            thread.join().unwrap();
+        });
     }
 }

@@ -11,7 +11,7 @@ use crate::topic::{TimestampType, TopicConfig};
 /// Bytes a batch may decompress to where its records are looked at.
 const DECOMPRESSED_MAX: usize = 64 << 20;
 
-pub(super) type Few<T> = SmallVec<[T; 8]>;
+pub(super) type Few<T> = SmallVec<[T; 4]>;
 
 /// Checks what one producer sent for one partition, one whole batch or several, and adds the
 /// headers to `headers`; tells how many.

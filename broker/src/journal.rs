@@ -131,10 +131,9 @@ impl Journal {
         let created =
             onrush_storage::create(&services.storage, &directory, log_config(), services.epoch);
         let (writer, reader) = created.map_err(|e| Error::storage(&log_name, e))?;
-        for parent in [topic_directory(name.id()), crate::topic::topics_directory()] {
-            let synced = disk.sync_dir(&parent);
-            synced.map_err(|e| Error::io("sync", parent.display().to_string(), &e))?;
-        }
+        let topics = crate::topic::topics_directory();
+        let synced = disk.sync_dir(&topics);
+        synced.map_err(|e| Error::io("sync", topics.display().to_string(), &e))?;
         let log = SharedLog::new(log_name, writer, reader, ProducerTable::default());
         Ok(Journal::new(name, services, log))
     }

@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use onrush_storage::StorageError;
+use onrush_sys::Disk;
+
 use crate::broker::Inner;
 use crate::shared_log::SharedLog;
 use crate::{Error, Result};
@@ -15,16 +18,23 @@ impl Inner {
         self.services.begin_stopping();
         let _turn = self.maintenance.lock();
         while self.flush() {}
-        let _quiet = self.flusher.pause();
         let mut first_error = None;
         let groups = self.coordinator.journal();
         let groups = groups.iter().map(|journal| journal.log());
-        // The metadata come last: what refers to them is closed before.
         let journals = groups.chain([self.catalog.journal.log()]).cloned();
-        for log in self.logs().into_iter().chain(journals) {
-            if let Err(error) = close(&log) {
+        let logs: Vec<_> = self.logs().into_iter().chain(journals).collect();
+        // One that was written to at the last moment may not stand in the queue yet.
+        for log in &logs {
+            if log.lock().writer.needs_flush() {
+                self.services.sync.wrote(log, 0, true);
+            }
+        }
+        while self.flush() {}
+        let _quiet = self.flusher.pause();
+        for (log, result) in close_all(&*self.services.storage.disk, &logs) {
+            if let Err(error) = result {
                 tracing::error!(log = %log.name, %error, "cannot close a log in order");
-                first_error.get_or_insert(error);
+                first_error.get_or_insert(Error::storage(&log.name, error));
             }
         }
         let done = match first_error {
@@ -40,14 +50,49 @@ impl Inner {
     }
 }
 
-fn close(log: &Arc<SharedLog>) -> Result<()> {
-    if log.is_deleted() {
-        return Ok(());
+/// How many logs are closed by one round of syncing: bounds the files held open.
+const CLOSED_AT_ONCE: usize = 256;
+
+type Closed<'a> = (&'a Arc<SharedLog>, Result<(), StorageError>);
+
+/// Closes logs that are flushed.
+fn close_all<'a>(disk: &dyn Disk, logs: &'a [Arc<SharedLog>]) -> Vec<Closed<'a>> {
+    logs.chunks(CLOSED_AT_ONCE).flat_map(|logs| close_some(disk, logs)).collect()
+}
+
+fn close_some<'a>(disk: &dyn Disk, logs: &'a [Arc<SharedLog>]) -> Vec<Closed<'a>> {
+    let mut closed = Vec::new();
+    let mut begun = Vec::new();
+    let mut files = Vec::new();
+    for log in logs.iter().filter(|log| !log.is_deleted()) {
+        let mut state = log.lock();
+        let producers = state.producers.encode();
+        // One that takes no writes any more cannot be said to be whole.
+        let poisoned = state.writer.is_poisoned() || log.is_failed();
+        let ticket = state.writer.begin_close(Some(producers));
+        drop(state);
+        match ticket {
+            Some(mut ticket) => {
+                let written = ticket.write();
+                let count = if written.is_ok() { ticket.files().len() } else { 0 };
+                files.extend_from_slice(&ticket.files()[..count]);
+                begun.push((log, ticket, written, count));
+            }
+            None if poisoned => {
+                closed.push((log, Err(StorageError::Misuse("a sync of it has failed"))));
+            }
+            None => {}
+        }
     }
-    let mut state = log.lock();
-    let producers = state.producers.encode();
-    let closed = state.writer.close_cleanly(Some(producers));
-    drop(state);
-    log.fire();
-    closed.map_err(|error| Error::storage(&log.name, error))
+    let mut synced = disk.sync_files(&files).into_iter();
+    for (log, ticket, written, count) in begun {
+        let synced: std::io::Result<()> = synced.by_ref().take(count).collect();
+        let outcome = written.and_then(|()| {
+            let path = log.name.to_string();
+            synced.map_err(|source| StorageError::Io { op: "sync", path, source })
+        });
+        closed.push((log, log.lock().writer.complete_close(ticket, outcome)));
+        log.fire();
+    }
+    closed
 }

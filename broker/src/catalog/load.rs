@@ -144,28 +144,26 @@ pub(crate) fn create_partitions(
 ) -> Result<Vec<Arc<Partition>>> {
     let disk = &services.storage.disk;
     let config = core.settings().config.log();
-    let mut partitions = Vec::new();
-    for index in from..to {
-        let directory = partition_directory(core.id, index);
+    let directories: Vec<_> = (from..to).map(|index| partition_directory(core.id, index)).collect();
+    for directory in &directories {
         // A partition that was being added when the broker stopped, and was never decided.
-        if disk.exists(&directory).unwrap_or(false) {
-            let removed = disk.remove_dir_all(&directory);
+        if from > 0 && disk.exists(directory).unwrap_or(false) {
+            let removed = disk.remove_dir_all(directory);
             removed.map_err(|e| Error::io("remove", directory.display().to_string(), &e))?;
         }
-        let made = disk.create_dir_all(&directory);
-        made.map_err(|e| Error::io("create", directory.display().to_string(), &e))?;
-        let name = LogName { topic: Arc::clone(&core.name), partition: index };
-        let created =
-            onrush_storage::create(&services.storage, &directory, config.clone(), services.epoch);
-        let (writer, reader) = created.map_err(|error| Error::storage(&name, error))?;
-        let log = SharedLog::new(name, writer, reader, ProducerTable::default());
-        partitions.push(Partition::new(Arc::clone(core), index, log, Arc::clone(services)));
     }
+    let made = onrush_storage::create_all(&services.storage, &directories, &config, services.epoch);
+    let made = made.map_err(|error| Error::storage(&core.name, error))?;
     for parent in [topic_directory(core.id), topics_directory()] {
         let synced = disk.sync_dir(&parent);
         synced.map_err(|e| Error::io("sync", parent.display().to_string(), &e))?;
     }
-    Ok(partitions)
+    let partition = |(index, (writer, reader))| {
+        let name = LogName { topic: Arc::clone(&core.name), partition: index };
+        let log = SharedLog::new(name, writer, reader, ProducerTable::default());
+        Partition::new(Arc::clone(core), index, log, Arc::clone(services))
+    };
+    Ok((from..to).zip(made).map(partition).collect())
 }
 
 fn open_topics(

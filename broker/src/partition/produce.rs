@@ -100,6 +100,12 @@ impl Partition {
             results.extend(parts.iter().map(|_| Err(self.topic.unknown())));
             return;
         }
+        // Asked again under the lock: once stopping has closed this log, nothing may follow.
+        if self.services.is_stopping() {
+            drop(state);
+            results.extend(parts.iter().map(|_| Err(Error::ShuttingDown)));
+            return;
+        }
         let mut judge = Judge::new(&self.log, &mut state, now_ms, timestamp);
         let mut of_part = headers;
         for (part, checked) in parts.iter().zip(&checked) {

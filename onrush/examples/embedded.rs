@@ -12,9 +12,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let producer = broker.producer().build().await?;
     for order in 1..=3 {
         let value = format!("order {order}");
-        producer.send(NewRecord::to("orders").value(value.as_bytes())).await?;
+        let delivery = producer.send(NewRecord::to("orders").value(value.as_bytes())).await?;
+        println!("stored at {:?}", delivery.await?.offset);
     }
-    producer.flush().await;
 
     let mut consumer = broker.consumer().start(Start::Earliest).subscribe(&["orders"]).await?;
     let mut read = 0;

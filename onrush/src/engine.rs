@@ -1,6 +1,5 @@
 //! The threads of a broker, and what they can be told.
 
-use std::future::Future;
 use std::io;
 use std::net::TcpListener as StdListener;
 use std::time::Duration;
@@ -205,21 +204,15 @@ async fn accept(listener: StdListener, shards: Vec<ShardHandle>) {
     }
 }
 
-fn serve_http(
-    listener: StdListener,
-    broker: Broker,
-    mut stop: watch::Receiver<bool>,
-) -> impl Future<Output = ()> {
-    async move {
-        let stopped = async move {
-            let _ = stop.wait_for(|stopped| *stopped).await;
-        };
-        let served: io::Result<()> = match TcpListener::from_std(listener) {
-            Ok(listener) => onrush_gateway_http::serve(listener, broker, stopped).await,
-            Err(error) => Err(error),
-        };
-        if let Err(error) = served {
-            tracing::error!(%error, "metrics and health are no longer served");
-        }
+async fn serve_http(listener: StdListener, broker: Broker, mut stop: watch::Receiver<bool>) {
+    let stopped = async move {
+        let _ = stop.wait_for(|stopped| *stopped).await;
+    };
+    let served: io::Result<()> = match TcpListener::from_std(listener) {
+        Ok(listener) => onrush_gateway_http::serve(listener, broker, stopped).await,
+        Err(error) => Err(error),
+    };
+    if let Err(error) = served {
+        tracing::error!(%error, "metrics and health are no longer served");
     }
 }

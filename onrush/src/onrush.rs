@@ -149,7 +149,10 @@ fn in_process_client(engine: &Engine, clock: Arc<dyn Clock>) -> Result<Client> {
     Ok(Client::builder().connector(connector).clock(clock).client_id("embedded").lazy()?)
 }
 
-fn open_storage(config: &mut Config) -> Result<(Arc<dyn Disk>, Option<Arc<Ephemeral>>)> {
+/// The disk, and how to take it away if it is a temporary one.
+type Opened = (Arc<dyn Disk>, Option<Arc<Ephemeral>>);
+
+fn open_storage(config: &mut Config) -> Result<Opened> {
     let backend = config.disk;
     let shown = &mut config.broker.data_dir;
     let mut open = |path: &Path| {

@@ -285,11 +285,7 @@ impl Connection {
 }
 
 /// Sends what is left of a slice: from its file to the socket, without it passing through here.
-fn send_slice(
-    socket: std::os::fd::BorrowedFd<'_>,
-    slice: &Slice,
-    from: u32,
-) -> io::Result<usize> {
+fn send_slice(socket: std::os::fd::BorrowedFd<'_>, slice: &Slice, from: u32) -> io::Result<usize> {
     let left = slice.len() - from;
     let Some((file, position)) = slice.descriptor() else {
         let bytes = slice.to_bytes(ReadMode::Copied).map_err(io::Error::other)?;
@@ -297,7 +293,11 @@ fn send_slice(
     };
     match net::send_file(socket, file, position + u64::from(from), left as usize)? {
         0 => {
-            tracing::error!(position, left, "a segment's file ends before the records it holds: connection closed");
+            tracing::error!(
+                position,
+                left,
+                "a segment's file ends before the records it holds: connection closed"
+            );
             Err(io::Error::new(io::ErrorKind::UnexpectedEof, "segment file cut short"))
         }
         count => Ok(count),

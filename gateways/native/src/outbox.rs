@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use bytes::{Buf as _, BytesMut};
 use onrush_broker::{ReadMode, Slice};
-use onrush_protocol::frame::{encode_frame, FLAG_PUSH, FLAG_RESPONSE};
+use onrush_protocol::frame::{FLAG_PUSH, FLAG_RESPONSE, encode_frame};
 use onrush_protocol::{FrameHeader, HEADER_LEN, Opcode};
 
 /// An empty outbox keeps a buffer of at most this size, so that an idle connection costs little.

@@ -65,8 +65,7 @@ impl Tail {
     ) -> Result<(), FrameError> {
         self.filled += count;
         if self.frame_len.is_none() {
-            self.frame_len =
-                decoder.header(self.bytes())?.as_ref().map(FrameHeader::frame_len);
+            self.frame_len = decoder.header(self.bytes())?.as_ref().map(FrameHeader::frame_len);
         }
         let held = self.held.get_or_insert_with(|| budget.hold(0));
         held.resize(self.filled as u64);
@@ -86,7 +85,11 @@ impl Tail {
 
     /// The frame, once it is whole.
     pub(crate) fn whole(&mut self) -> Option<&mut [u8]> {
-        if self.frame_len == Some(self.filled) { Some(&mut self.buffer[..self.filled]) } else { None }
+        if self.frame_len == Some(self.filled) {
+            Some(&mut self.buffer[..self.filled])
+        } else {
+            None
+        }
     }
 
     /// Forgets the frame.

@@ -95,12 +95,8 @@ pub struct Shard {
 /// Makes a shard and the handle to reach it.
 pub fn shard(broker: &Broker, options: &Options, address: &Address) -> (ShardHandle, Shard) {
     let (sender, jobs) = mpsc::channel(HANDED_OVER_MAX);
-    let shard = Shard {
-        broker: broker.clone(),
-        options: options.clone(),
-        address: address.clone(),
-        jobs,
-    };
+    let shard =
+        Shard { broker: broker.clone(), options: options.clone(), address: address.clone(), jobs };
     (ShardHandle { jobs: sender }, shard)
 }
 

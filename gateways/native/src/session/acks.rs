@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use onrush_broker::{DurableMark, Partition, Settled, Signal};
 use onrush_protocol::response::{ProducePartResponse, ProduceResponse};
-use onrush_protocol::{ErrorCode, Message as _, Opcode, WireError};
 use onrush_protocol::wire::Maybe;
+use onrush_protocol::{ErrorCode, Message as _, Opcode, WireError};
 use onrush_record::{Offset, TopicId};
 use smallvec::{SmallVec, smallvec};
 
@@ -115,10 +115,10 @@ impl Acks {
         answer: ProducePartResponse,
         mark: DurableMark,
         partition: &Arc<Partition>,
-        name: PartitionKey,
         deadline: Duration,
     ) {
         self.note(key, part, answer);
+        let name = (partition.topic_id(), partition.index());
         let lane = self.lanes.entry(name).or_insert_with(|| Lane {
             partition: Arc::clone(partition),
             waiting: VecDeque::new(),
@@ -213,7 +213,11 @@ impl Acks {
 
     /// When the first of them runs out of time.
     pub(crate) fn deadline(&self) -> Option<Duration> {
-        self.lanes.values().filter_map(|lane| lane.waiting.front()).map(|first| first.deadline).min()
+        self.lanes
+            .values()
+            .filter_map(|lane| lane.waiting.front())
+            .map(|first| first.deadline)
+            .min()
     }
 }
 

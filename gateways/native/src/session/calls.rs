@@ -81,7 +81,6 @@ fn encode<R: RequestMessage>(correlation: u32, reply: Result<R::Response, WireEr
     frame
 }
 
-
 async fn answer(caller: Caller, correlation: u32, request: Request) -> Encoded {
     use onrush_protocol::request as r;
     let id = correlation;

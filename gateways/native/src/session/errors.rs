@@ -83,10 +83,7 @@ fn group_code(error: &GroupError) -> ErrorCode {
 }
 
 /// What is wrong with the leader epoch that a request names, if it names one.
-pub(crate) fn epoch_error(
-    named: Maybe<LeaderEpoch>,
-    partition: &Partition,
-) -> Option<WireError> {
+pub(crate) fn epoch_error(named: Maybe<LeaderEpoch>, partition: &Partition) -> Option<WireError> {
     let named = named.0?;
     let current = partition.leader_epoch();
     let (code, text) = match named.cmp(&current) {
@@ -95,10 +92,9 @@ pub(crate) fn epoch_error(
             ErrorCode::FENCED_LEADER_EPOCH,
             "the broker has been restarted since; refresh the metadata",
         ),
-        std::cmp::Ordering::Greater => (
-            ErrorCode::UNKNOWN_LEADER_EPOCH,
-            "this broker does not know it; refresh the metadata",
-        ),
+        std::cmp::Ordering::Greater => {
+            (ErrorCode::UNKNOWN_LEADER_EPOCH, "this broker does not know it; refresh the metadata")
+        }
     };
     let text = format!("leader epoch {} is not {}: {text}", named.get(), current.get());
     Some(WireError::new(code, text).with_detail(i64::from(current.get())))

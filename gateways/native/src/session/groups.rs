@@ -71,10 +71,8 @@ pub(super) async fn commit(
     };
     let asked: Vec<_> = commit.offsets.iter().map(|commit| commit.partition).collect();
     let results = caller.broker.group_commit(commit).await.map_err(|error| wire_error(&error))?;
-    let parts = asked.into_iter().zip(results).map(|((topic_id, partition), result)| CommitResult {
-        error: Maybe(result.err().as_ref().map(wire_error)),
-        topic_id,
-        partition,
+    let parts = asked.into_iter().zip(results).map(|((topic_id, partition), result)| {
+        CommitResult { error: Maybe(result.err().as_ref().map(wire_error)), topic_id, partition }
     });
     Ok(GroupCommitResponse { parts: parts.collect() })
 }
@@ -143,8 +141,8 @@ pub(super) fn describe(
     caller: &Caller,
     request: GroupDescribeRequest,
 ) -> Result<GroupDescribeResponse, WireError> {
-    let groups = request.groups.into_iter().map(|group| {
-        match caller.broker.group_describe(&group) {
+    let groups =
+        request.groups.into_iter().map(|group| match caller.broker.group_describe(&group) {
             Ok(found) => description(found),
             Err(error) => GroupDescription {
                 error: Maybe::some(wire_error(&error)),
@@ -155,8 +153,7 @@ pub(super) fn describe(
                 assignor: String::new(),
                 members: Vec::new(),
             },
-        }
-    });
+        });
     Ok(GroupDescribeResponse { groups: groups.collect() })
 }
 

@@ -168,7 +168,11 @@ impl Session {
 
     /// Takes the whole frames at the start of `bytes`, after `first`, a frame that began in an
     /// earlier read; answers how many of `bytes` were used. The rest is an incomplete frame.
-    pub(crate) fn receive<'b>(&mut self, first: Option<&'b mut [u8]>, bytes: &'b mut [u8]) -> usize {
+    pub(crate) fn receive<'b>(
+        &mut self,
+        first: Option<&'b mut [u8]>,
+        bytes: &'b mut [u8],
+    ) -> usize {
         let mut group = Group::default();
         if let Some(first) = first {
             self.receive_frames(first, &mut group);
@@ -209,7 +213,9 @@ impl Session {
     ) {
         let opcode = match Opcode::from_code(header.opcode) {
             Ok(opcode) if header.flags == 0 => opcode,
-            Ok(opcode) => return self.refuse_raw(header, &DecodeError::WrongDirection(opcode.name())),
+            Ok(opcode) => {
+                return self.refuse_raw(header, &DecodeError::WrongDirection(opcode.name()));
+            }
             Err(error) => return self.refuse_raw(header, &error),
         };
         if matches!(self.phase, Phase::Greeting { .. }) && opcode != Opcode::Hello {
@@ -267,7 +273,10 @@ impl Session {
         if let Some(missing) = self.missing_feature(opcode) {
             let error = WireError::new(
                 ErrorCode::FEATURE_NOT_NEGOTIATED,
-                format!("{} needs the feature {missing}, which Hello did not settle on", opcode.name()),
+                format!(
+                    "{} needs the feature {missing}, which Hello did not settle on",
+                    opcode.name()
+                ),
             );
             self.refuse(opcode, correlation, &error);
             return Ok(());
@@ -299,7 +308,11 @@ impl Session {
     }
 
     /// Answers with fields, or with an error.
-    fn reply<M: RequestMessage>(&mut self, correlation: u32, reply: Result<M::Response, WireError>) {
+    fn reply<M: RequestMessage>(
+        &mut self,
+        correlation: u32,
+        reply: Result<M::Response, WireError>,
+    ) {
         self.outbox.respond(M::OPCODE, correlation, |body| reply.encode(body));
     }
 
@@ -387,8 +400,12 @@ impl Session {
             Phase::Greeting { until } => Some(until),
             _ => None,
         };
-        let all =
-            [greeting, self.acks.deadline(), self.fetches.deadline(), self.subscriptions.deadline()];
+        let all = [
+            greeting,
+            self.acks.deadline(),
+            self.fetches.deadline(),
+            self.subscriptions.deadline(),
+        ];
         self.soonest = all.into_iter().flatten().min();
     }
 }

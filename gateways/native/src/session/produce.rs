@@ -74,7 +74,8 @@ impl Session {
         for (part, asked) in (0_u32..).zip(&request.parts) {
             let (bytes, rest) = payload.split_at_mut(asked.batches_length as usize);
             payload = rest;
-            let found = self.broker.partition(asked.topic_id, asked.partition).map_err(|e| wire_error(&e));
+            let found =
+                self.broker.partition(asked.topic_id, asked.partition).map_err(|e| wire_error(&e));
             let found = found.and_then(|partition| {
                 epoch_error(asked.leader_epoch, &partition).map_or(Ok(partition), Err)
             });
@@ -127,7 +128,11 @@ impl Session {
         Ok(())
     }
 
-    fn placed(&mut self, place: &Place, result: Result<Placed, onrush_broker::Error>) -> Result<(), Close> {
+    fn placed(
+        &mut self,
+        place: &Place,
+        result: Result<Placed, onrush_broker::Error>,
+    ) -> Result<(), Close> {
         let (answer, mark) = match result {
             Ok(placed) => {
                 let answer = ProducePartResponse {
@@ -155,7 +160,6 @@ impl Session {
                 answer,
                 mark,
                 &place.partition,
-                place.name,
                 place.deadline,
             ),
         }

@@ -84,7 +84,10 @@ impl Session {
         self.reply::<SubscribeRequest>(correlation, reply);
     }
 
-    fn try_subscribe(&mut self, request: &SubscribeRequest) -> Result<SubscribeResponse, WireError> {
+    fn try_subscribe(
+        &mut self,
+        request: &SubscribeRequest,
+    ) -> Result<SubscribeResponse, WireError> {
         let number = request.subscription;
         let max = self.shared.options.subscriptions_max;
         if self.subscriptions.all.contains_key(&number) {
@@ -143,7 +146,9 @@ impl Session {
             Some(_) => Ok(UnsubscribeResponse {}),
             None => Err(WireError::new(
                 ErrorCode::UNKNOWN_SUBSCRIPTION,
-                format!("this connection has no subscription {number}; it may have ended by itself"),
+                format!(
+                    "this connection has no subscription {number}; it may have ended by itself"
+                ),
             )),
         };
         self.reply::<UnsubscribeRequest>(correlation, reply);

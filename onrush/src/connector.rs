@@ -26,12 +26,14 @@ impl InProcessConnector {
 impl Connector for InProcessConnector {
     fn connect(&self) -> BoxFuture<'_, io::Result<Connection>> {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        let ends = self.shards[turn % self.shards.len()].connect();
-        let connection = Connection {
-            sink: Box::new(Sink { requests: ends.requests, leaving: VecDeque::new() }),
-            stream: Box::new(Stream { responses: ends.responses, arrived: VecDeque::new() }),
+        let connection = match self.shards[turn % self.shards.len()].connect() {
+            Some(ends) => Ok(Connection {
+                sink: Box::new(Sink { requests: ends.requests, leaving: VecDeque::new() }),
+                stream: Box::new(Stream { responses: ends.responses, arrived: VecDeque::new() }),
+            }),
+            None => Err(io::Error::new(io::ErrorKind::NotConnected, "the broker has stopped")),
         };
-        Box::pin(std::future::ready(Ok(connection)))
+        Box::pin(std::future::ready(connection))
     }
 
     fn address(&self) -> String {

@@ -8,6 +8,9 @@ use crate::config::ClockChoice;
 use crate::engine::Command;
 use crate::{Error, Onrush, Result};
 
+/// Turns that the caller's other tasks are given each time that time has moved.
+const CALLER_ROUNDS: usize = 16;
+
 impl Onrush {
     /// Lets time pass. Returns once everything due meanwhile has happened, each at its time:
     /// sessions have expired, records out of retention are gone, timers of clients have gone off.
@@ -31,6 +34,10 @@ impl Onrush {
 
     /// Waits until the broker's thread has done what it can do without time passing.
     async fn settle(&self) -> Result<()> {
+        // Clients that live on the caller's own runtime have their turn, too.
+        for _ in 0..CALLER_ROUNDS {
+            tokio::task::yield_now().await;
+        }
         let (done, settled) = tokio::sync::oneshot::channel();
         self.engine.tell(Command::Settle(done))?;
         settled.await.map_err(|_| Error::Stopped)

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use onrush::{Client, Config, NewRecord, NewTopic, OffsetSpec, Onrush, Start};
+use onrush::{Client, Config, Consumer, NewRecord, NewTopic, OffsetSpec, Onrush, Start};
 
 type Outcome = Result<(), Box<dyn Error>>;
 
@@ -177,5 +177,41 @@ async fn time_does_not_move_unless_it_may() -> Outcome {
     let broker = Onrush::open(Config::ephemeral())?;
     let refused = broker.advance(Duration::from_secs(1)).await;
     assert!(matches!(refused, Err(onrush::Error::NoManualClock)));
+    Ok(())
+}
+
+/// Polls for a while; time passes by itself meanwhile.
+async fn poll_for(broker: &Onrush, consumer: &mut Consumer, time: Duration) {
+    let passes = std::pin::pin!(broker.advance(time));
+    let polls = std::pin::pin!(async {
+        loop {
+            // What it reads is of no interest here.
+            let _ = consumer.poll().await;
+        }
+    });
+    futures::future::select(passes, polls).await;
+}
+
+#[test]
+fn a_member_that_falls_silent_is_out_of_its_group_once_time_has_passed() -> Outcome {
+    let broker = Onrush::open(Config::ephemeral().manual_clock())?;
+    // Two processes, as it were: when the second one ends, nothing of it says good-bye.
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let (one, other) = (runtime()?, runtime()?);
+    let admin = broker.admin();
+    one.block_on(admin.create_topic(NewTopic::named("shared").partitions(2)))?;
+    let join = || broker.consumer().group("team").subscribe(&["shared"]);
+    let mut stays = one.block_on(join())?;
+    let mut leaves = other.block_on(join())?;
+    for _ in 0..4 {
+        let time = Duration::from_secs(4);
+        one.block_on(poll_for(&broker, &mut stays, time));
+        other.block_on(poll_for(&broker, &mut leaves, time));
+    }
+    assert_eq!((stays.assignment().len(), leaves.assignment().len()), (1, 1));
+
+    drop(other);
+    one.block_on(poll_for(&broker, &mut stays, Duration::from_secs(60)));
+    assert_eq!(stays.assignment().len(), 2);
     Ok(())
 }

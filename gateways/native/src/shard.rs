@@ -56,14 +56,18 @@ impl ShardHandle {
         })
     }
 
-    /// Opens a connection that needs no socket. Of a shard that is gone it is closed at once.
-    pub fn connect(&self) -> InProcess {
+    /// Opens a connection that needs no socket; nothing when the shard is gone for good.
+    pub fn connect(&self) -> Option<InProcess> {
+        if self.jobs.is_closed() {
+            return None;
+        }
         let (requests, from_client) = pipe::pipe();
         let (to_client, responses) = pipe::pipe();
         let end = in_process::ServerEnd { requests: from_client, responses: to_client };
-        // Failing drops the far end, which the client sees as a closed connection.
+        // When it cannot be taken the far end is dropped: a connection closed at once, which the
+        // client opens anew.
         let _ = self.jobs.try_send(Job::InProcess(end));
-        InProcess { requests, responses }
+        Some(InProcess { requests, responses })
     }
 
     /// Lets all connections finish what they have begun, takes nothing new from them, and closes

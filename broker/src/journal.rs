@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use onrush_record::batch::{BatchBuilder, BatchHeader, Codec};
 use onrush_record::{Offset, TopicId};
-use onrush_sys::Disk;
 use onrush_storage::{LogConfig, OpenOptions, StorageError, Visibility};
+use onrush_sys::Disk;
 use parking_lot::RwLock;
 
 use crate::partition::wait_durable;

@@ -56,13 +56,13 @@ pub use config::BrokerConfig;
 pub use error::{Error, Kind, Result};
 pub use flush::SyncLoop;
 pub use group_calls::PartitionLag;
-pub use io_queue::Warming;
 pub use inspect::{Inspected, Offline};
+pub use io_queue::Warming;
 pub use mark::{DurableMark, Settled};
 pub use metrics::Metrics;
 pub use onrush_storage::{
-    CheckReport, Cursor, Ends, Finding, ReadMode, RepairMode, RepairReport, Severity, Slice, SliceRead,
-    StorageError, TornTail, Visibility,
+    CheckReport, Cursor, Ends, Finding, ReadMode, RepairMode, RepairReport, Severity, Slice,
+    SliceRead, StorageError, TornTail, Visibility,
 };
 pub use partition::{ListedOffset, OffsetSpec, Partition, Placed, ProduceBatch};
 pub use prometheus_client::metrics::counter::Counter;

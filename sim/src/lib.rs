@@ -27,8 +27,10 @@ mod fault;
 mod file;
 mod image;
 mod op;
+mod oracle;
 mod replay;
 
 pub use crash::{CrashPlan, CrashPoint, CrashPolicy, CrashStates};
 pub use disk::SimDisk;
 pub use fault::{Fault, Operation};
+pub use oracle::{Event, Expectation, Stored, Timeline};

@@ -47,6 +47,7 @@ enum Kind {
     Prepare { seq: SegmentSeq, allocate: u64 },
     Preallocate { file: Arc<SegmentFile>, from: u64, to: u64 },
     GiveBack { segment: Arc<Segment>, length: u64 },
+    Discard { seq: SegmentSeq },
 }
 
 /// A job that was run, and how it went.
@@ -70,6 +71,7 @@ impl BackgroundJob {
                 file.file().preallocate(*from, to - from).at("reserve room in", &file.path())
             }
             Kind::GiveBack { segment, length } => give_back(&self.shared, segment, *length),
+            Kind::Discard { seq } => discard(disk, &self.shared.dir, *seq),
         };
         BackgroundDone { era: self.era, kind: self.kind, outcome }
     }
@@ -101,6 +103,18 @@ pub(crate) fn make(disk: &dyn Disk, dir: &Path, seq: SegmentSeq, allocate: u64) 
     Ok(())
 }
 
+/// Deletes a segment that was prepared and never begun.
+pub(crate) fn discard(disk: &dyn Disk, dir: &Path, seq: SegmentSeq) -> Result<()> {
+    let path = seq.log_path(dir);
+    match disk.remove_file(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(StorageError::io("delete", &path, error));
+        }
+        _ => {}
+    }
+    disk.sync_dir(dir).at("sync", dir)
+}
+
 impl LogWriter {
     /// The next piece of work that would help, if any. Ask again after each append or flush.
     pub fn background(&mut self) -> Option<BackgroundJob> {
@@ -112,7 +126,8 @@ impl LogWriter {
             .epoch_job()
             .or_else(|| self.prepare_job())
             .or_else(|| self.preallocate_job())
-            .or_else(|| self.give_back_job())?;
+            .or_else(|| self.give_back_job())
+            .or_else(|| self.outrun.pop().map(|seq| Kind::Discard { seq }))?;
         Some(BackgroundJob { shared: self.shared.clone(), era: self.era, kind })
     }
 
@@ -130,6 +145,12 @@ impl LogWriter {
                 self.epoch_is_settled();
             }
             Kind::RaiseEpoch { .. } => {}
+            // An append could not wait for it and made a later one. Segments are in order of their
+            // numbers, so this one can never be begun.
+            Kind::Prepare { seq, .. } if seq < self.active.segment.seq => {
+                self.spare = Spare::None;
+                self.outrun.push(seq);
+            }
             Kind::Prepare { seq, allocate } => {
                 self.spare = if sound {
                     Spare::Ready { seq, allocated: allocate }
@@ -145,6 +166,8 @@ impl LogWriter {
                     self.active.allocated = self.active.allocated.max(to);
                 }
             }
+            // Recovery knows such a file, too.
+            Kind::Discard { .. } => {}
             Kind::GiveBack { segment, .. } => {
                 self.giving_back = false;
                 self.oversized.retain(|other| other.seq != segment.seq);

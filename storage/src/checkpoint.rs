@@ -138,9 +138,18 @@ pub(crate) fn store_copied(
         let index = segment.index_with(env, Index::must_load)?;
         index.entries().copied().collect()
     };
+    let path = segment.idx_path();
+    if replaces.is_some() {
+        // Alone, and first: entries without this word would speak for offsets that the originals
+        // hold as well.
+        let (segment, entries) = (segment.clone(), Vec::new());
+        let head = Part { segment: segment.clone(), first_slot: 0, entries, rolled: true };
+        let (file, _) = write_part(env, &head, replaces)?;
+        file.sync_data().at("sync", &path)?;
+        env.disk.sync_dir(&segment.dir).at("sync", &segment.dir)?;
+    }
     let part = Part { segment: segment.clone(), first_slot: 0, entries, rolled: true };
     let (file, _) = write_part(env, &part, replaces)?;
-    let path = segment.idx_path();
     let count = part.entries.len() as u64;
     file.truncate(entry_position(count)).at("truncate", &path)?;
     file.sync_data().at("sync", &path)?;

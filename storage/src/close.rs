@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use onrush_sys::File;
 
-use crate::background::Spare;
+use crate::background::{Spare, discard};
 use crate::checkpoint::CheckpointTicket;
 use crate::error::{IoContext, Result, StorageError};
 use crate::index::Point;
@@ -25,7 +25,8 @@ pub struct CloseTicket {
     end: Point,
     /// Segments with room set aside past this length.
     cut: Vec<(Arc<Segment>, u64)>,
-    spare: Option<SegmentSeq>,
+    /// Segments that were prepared and not begun.
+    unused: Vec<SegmentSeq>,
 }
 
 impl CloseTicket {
@@ -44,15 +45,8 @@ impl CloseTicket {
             file.file().truncate(*length).at("give back room of", &file.path())?;
             self.checkpoint.files.push(file.file().clone());
         }
-        if let Some(seq) = self.spare {
-            let path = seq.log_path(&shared.dir);
-            match shared.env.disk.remove_file(&path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(StorageError::io("delete", &path, error));
-                }
-                _ => {}
-            }
-            shared.env.disk.sync_dir(&shared.dir).at("sync", &shared.dir)?;
+        for seq in &self.unused {
+            discard(&*shared.env.disk, &shared.dir, *seq)?;
         }
         let (end, rows) = (self.end.offset, std::mem::take(&mut self.rows));
         let file = self.checkpoint.slots.write(|state| {
@@ -96,13 +90,13 @@ impl LogWriter {
             cut.push((self.active.segment.clone(), end.position));
         }
         let segments = self.shared.look(|view| view.segments.clone());
-        let spare = match self.spare {
-            Spare::Ready { seq, .. } => Some(seq),
-            _ => None,
-        };
+        let mut unused = self.outrun.clone();
+        if let Spare::Ready { seq, .. } = self.spare {
+            unused.push(seq);
+        }
         self.closing = true;
         let rows = segments.iter().map(|segment| row(segment, end)).collect();
-        Some(CloseTicket { checkpoint, rows, end, cut, spare })
+        Some(CloseTicket { checkpoint, rows, end, cut, unused })
     }
 
     /// Ends a clean stop. The log can go on being used, but is then to be closed again. Opening
@@ -114,7 +108,8 @@ impl LogWriter {
     pub fn complete_close(&mut self, ticket: CloseTicket, outcome: Result<()>) -> Result<()> {
         self.closing = false;
         self.complete_checkpoint(ticket.checkpoint, outcome)?;
-        if ticket.spare.is_some() {
+        self.outrun.clear();
+        if matches!(self.spare, Spare::Ready { .. }) {
             self.spare = Spare::None;
         }
         self.active.allocated = ticket.end.position;

@@ -9,6 +9,7 @@
 //! [`CheckpointTicket`], [`TrimTicket`]) or a [`BackgroundJob`], done off the lock, and completed.
 //! Nothing here starts a thread or asks for the time on its own.
 
+mod again;
 mod background;
 mod check;
 mod checkpoint;

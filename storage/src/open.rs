@@ -310,6 +310,7 @@ pub(crate) fn assemble(
         unstored,
         oversized: Vec::new(),
         spare: Spare::None,
+        outrun: Vec::new(),
         next_seq: found.next_seq,
         unsynced_bytes: 0,
         flushing: false,

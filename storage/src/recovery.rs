@@ -13,6 +13,7 @@ use std::sync::Arc;
 use onrush_record::Offset;
 use onrush_sys::{File, OpenMode};
 
+use crate::again::make_durable;
 use crate::config::{Env, LogConfig};
 use crate::error::{IoContext, Result, StorageError};
 use crate::index::Point;
@@ -130,7 +131,9 @@ impl<'a> Recovery<'a> {
             if !all && summary.durable().is_none() && len > 0 {
                 summary = Summary::read(disk, self.dir, seq, len, true)?;
             }
-            if !self.listing.logs.contains_key(&seq) && summary.durable().is_none() {
+            let known = summary.durable().is_some();
+            if !known && (!self.listing.logs.contains_key(&seq) || self.is_blank(seq)?) {
+                // It was prepared and never begun.
                 self.remove(seq)?;
                 continue;
             }
@@ -140,9 +143,18 @@ impl<'a> Recovery<'a> {
     }
 
     fn sync_newest_state(&self) -> Result<()> {
-        let path = state_path(self.dir, self.slot);
-        let file = self.env.disk.open(&path, OpenMode::ReadWrite).at("open", &path)?;
-        file.sync_data().at("sync", &path)
+        make_durable(&*self.env.disk, &state_path(self.dir, self.slot))
+    }
+
+    /// Whether a data file holds zeros only.
+    fn is_blank(&mut self, seq: SegmentSeq) -> Result<bool> {
+        let len = self.listing.logs.get(&seq).copied().unwrap_or(0);
+        let path = seq.log_path(self.dir);
+        let file = self.env.disk.open(&path, OpenMode::Read).at("open", &path)?;
+        let mut tail = tail(&*file, &path, len, &self.state, self.cfg);
+        let begun = tail.is_begun()?;
+        self.report.bytes_scanned += tail.bytes_read;
+        Ok(!begun)
     }
 
     /// A reopening after a failed sync left copies that stand in for the segments before them.
@@ -153,9 +165,7 @@ impl<'a> Recovery<'a> {
             .collect();
         let gone = |seq: SegmentSeq| ranges.iter().any(|(from, to)| *from <= seq && seq < *to);
         for (_, by) in &ranges {
-            let path = by.idx_path(self.dir);
-            let file = self.env.disk.open(&path, OpenMode::ReadWrite).at("open", &path)?;
-            file.sync_data().at("sync", &path)?;
+            make_durable(&*self.env.disk, &by.idx_path(self.dir))?;
         }
         for (seq, _) in summaries.iter().filter(|(seq, _)| gone(*seq)) {
             self.remove(*seq)?;

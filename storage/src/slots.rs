@@ -11,6 +11,7 @@ use std::io::IoSlice;
 use onrush_sys::{Disk, File, OpenMode};
 use parking_lot::Mutex;
 
+use crate::again::make_durable;
 use crate::error::{IoContext, Result, StorageError};
 use crate::layout::{FORMAT_VERSION, HeaderFault};
 use crate::names::state_path;
@@ -33,6 +34,8 @@ struct Inner {
     /// A sync of that slot failed: it is written anew before anything else, never synced again as
     /// it is.
     doubtful: bool,
+    /// Which slots are known to have a durable name.
+    named: [bool; 2],
 }
 
 #[derive(Debug)]
@@ -65,7 +68,13 @@ impl Slots {
         Slots {
             disk,
             dir,
-            inner: Mutex::new(Inner { state, generation, unsynced, doubtful: false }),
+            inner: Mutex::new(Inner {
+                state,
+                generation,
+                unsynced,
+                doubtful: false,
+                named: [synced; 2],
+            }),
         }
     }
 
@@ -118,7 +127,10 @@ impl Slots {
 
     /// The file that [`Slots::write`] gave is durable.
     pub(crate) fn synced(&self) {
-        self.inner.lock().unsynced = None;
+        let mut inner = self.inner.lock();
+        if inner.unsynced.as_ref().is_some_and(|unsynced| inner.named[unsynced.slot]) {
+            inner.unsynced = None;
+        }
     }
 
     /// Syncing the file that [`Slots::write`] gave failed.
@@ -150,18 +162,24 @@ impl Slots {
     }
 
     fn settle(&self, inner: &mut Inner) -> Result<()> {
-        if let Some(Unsynced { slot, file }) = &inner.unsynced {
-            let path = state_path(&self.dir, *slot);
-            let file = match file {
-                Some(file) => file.clone(),
-                None => self.disk.open(&path, OpenMode::ReadWrite).at("open", &path)?,
-            };
-            if let Err(error) = file.sync_data() {
-                inner.doubtful = true;
-                return Err(StorageError::io("sync", &path, error));
+        let Some(Unsynced { slot, file }) = &inner.unsynced else { return Ok(()) };
+        let slot = *slot;
+        let path = state_path(&self.dir, slot);
+        match file {
+            Some(file) => {
+                if let Err(error) = file.sync_data() {
+                    inner.doubtful = true;
+                    return Err(StorageError::io("sync", &path, error));
+                }
             }
-            inner.unsynced = None;
+            None => make_durable(&*self.disk, &path)?,
         }
+        if !inner.named[slot] {
+            // Without its name it is not there, and the other one is the next to be written over.
+            self.disk.sync_dir(&self.dir).at("sync", &self.dir)?;
+            inner.named[slot] = true;
+        }
+        inner.unsynced = None;
         Ok(())
     }
 }

@@ -133,6 +133,22 @@ impl Tail<'_> {
             .then(|| format!("the batch at offset {offset} does not match its checksum"))
     }
 
+    /// Whether any byte is not zero. Looks no further than the first.
+    pub(crate) fn is_begun(&mut self) -> Result<bool> {
+        let mut buffer = vec![0; CHUNK];
+        let mut at = 0;
+        while at < self.len {
+            let want = usize::try_from(self.len - at).unwrap_or(CHUNK).min(CHUNK);
+            let got = self.file.read_at(&mut buffer[..want], at).at("read", self.path)?;
+            self.bytes_read += got as u64;
+            if got == 0 || buffer[..got].iter().any(|byte| *byte != 0) {
+                return Ok(got > 0);
+            }
+            at += got as u64;
+        }
+        Ok(false)
+    }
+
     /// The end of the last byte that is not zero, from `position` on.
     pub(crate) fn last_byte(&mut self, position: u64) -> Result<Option<u64>> {
         let mut buffer = vec![0; CHUNK];

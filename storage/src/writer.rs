@@ -58,6 +58,8 @@ pub struct LogWriter {
     /// Rolled segments that still have room set aside past their end.
     pub(crate) oversized: Vec<Arc<Segment>>,
     pub(crate) spare: Spare,
+    /// Prepared segments that came too late to be begun, to be deleted.
+    pub(crate) outrun: Vec<crate::SegmentSeq>,
     pub(crate) next_seq: crate::SegmentSeq,
     pub(crate) unsynced_bytes: u64,
     pub(crate) flushing: bool,

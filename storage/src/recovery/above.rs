@@ -6,6 +6,7 @@ use onrush_record::Offset;
 use onrush_sys::File;
 
 use super::{KEEP_MULTIPLE, Recovery, tail};
+use crate::again::write_again;
 use crate::error::{IoContext, Result};
 use crate::names::SegmentSeq;
 use crate::quarantine::keep_aside;
@@ -38,6 +39,7 @@ impl Recovery<'_> {
             let read = tail.bytes_read;
             self.report.bytes_scanned += read;
             self.begin(segment.clone());
+            write_again(&*file, 0, scanned.end.position).at("write", &path)?;
             self.unsynced.push(file.clone());
             let stop = scanned.stop.clone();
             self.take_in(&segment, scanned);
@@ -62,6 +64,8 @@ impl Recovery<'_> {
         self.report.bytes_scanned += tail.bytes_read;
         self.report.batches_recovered += tail.batches;
         if scanned.end != self.end {
+            let (from, to) = (self.end.position, scanned.end.position);
+            write_again(&*file, from, to).at("write", &path)?;
             self.unsynced.push(file.clone());
         }
         let stop = scanned.stop.clone();

@@ -1,0 +1,275 @@
+//! A log on a simulated disk, beside the account of what it owes.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use onrush_record::batch::{BatchBuilder, BatchHeader, Batches, Codec};
+use onrush_record::{LeaderEpoch, Offset, batch, crc32c_append};
+use onrush_sim::{Event, Expectation, SimDisk, Stored, Timeline};
+use onrush_storage::{
+    BackgroundDone, Cursor, Env, FlushTicket, LogConfig, LogReader, LogWriter, OpenFiles,
+    OpenOptions, ReadMode, RecoveryReport, StorageError, TrimTicket, Visibility, create, open,
+};
+use onrush_sys::{ManualClock, Random as _, SeededRandom};
+
+use crate::steps::Checkpoint;
+
+pub const DIR: &str = "log";
+
+pub type Outcome<T = ()> = Result<T, String>;
+
+/// One process's use of the log, with whatever it has under way.
+pub struct World {
+    pub disk: SimDisk,
+    pub time: Timeline,
+    pub writer: LogWriter,
+    pub reader: LogReader,
+    pub cfg: LogConfig,
+    pub random: SeededRandom,
+    pub flush: Option<(FlushTicket, Option<std::io::Result<()>>)>,
+    pub checkpoint: Option<Checkpoint>,
+    pub trim: Option<TrimTicket>,
+    pub job: Option<BackgroundDone>,
+    /// Operations were made to fail, and may fail still.
+    pub broken: bool,
+    /// It was opened as cleanly closed.
+    pub read_nothing: bool,
+    /// Makes every record different.
+    serial: u64,
+}
+
+/// Segments of a few batches, so that a short run rolls, trims and prepares.
+pub fn config(random: &SeededRandom) -> LogConfig {
+    let steps = [(0, 0), (256, 512), (700, 3000)][index(random, 3)];
+    LogConfig {
+        segment_bytes: 900 + random.below(2000),
+        index_interval_bytes: [1, 200, 400][index(random, 3)],
+        preallocate_min_bytes: steps.0,
+        preallocate_max_bytes: steps.1,
+        max_batch_bytes: 64 * 1024,
+        segment_ms: None,
+        retention_ms: None,
+        retention_bytes: Some(3000),
+        visibility: [Visibility::Durable, Visibility::Durable, Visibility::Written]
+            [index(random, 3)],
+    }
+}
+
+pub fn index(random: &SeededRandom, below: usize) -> usize {
+    usize::try_from(random.below(below as u64)).unwrap()
+}
+
+impl World {
+    /// Opens what is on the disk, or creates the log where that was never acknowledged, and judges
+    /// what is there: all below `least` has to be.
+    pub fn open(
+        disk: SimDisk,
+        mut time: Timeline,
+        cfg: &LogConfig,
+        least: u64,
+        clean: bool,
+        seed: u64,
+    ) -> Outcome<World> {
+        let files = OpenFiles::new(3);
+        let env = Env { disk: disk.as_disk(), clock: Arc::new(ManualClock::new(0)), files };
+        let owed = time.now().clone();
+        let epoch = LeaderEpoch::new(if clean { owed.epoch } else { owed.epoch + 1 });
+        time.tell(disk.boundaries(), Event::Touched);
+        time.tell(disk.boundaries(), Event::Epoch(epoch.get()));
+        let mut visited = Vec::new();
+        let options = OpenOptions { leader_epoch: epoch, clean };
+        let opened = open(&env, Path::new(DIR), cfg.clone(), options, &mut |header| {
+            visited.push((header.base_offset.get(), header.next_offset().get()));
+        });
+        let (writer, reader, report) = match opened {
+            Err(StorageError::Missing { .. }) if !owed.exists => {
+                let (writer, reader) = create(&env, Path::new(DIR), cfg.clone(), epoch)
+                    .map_err(|error| format!("cannot create: {error}"))?;
+                (writer, reader, RecoveryReport::default())
+            }
+            Err(error) => return Err(format!("cannot open: {error}")),
+            Ok(opened) => {
+                let upto = opened.attachment.as_ref().map(|(offset, _)| *offset);
+                let attached = upto == Some(opened.writer.written_end());
+                check_report(&opened.report, clean, attached)?;
+                check_replay(&owed, &opened.reader, &visited, opened.attachment)?;
+                (opened.writer, opened.reader, opened.report)
+            }
+        };
+        let read_nothing = report.clean;
+        let ends = reader.ends();
+        if ends.readable != ends.written || ends.durable != ends.written {
+            return Err(format!("it does not begin at its durable end: {ends:?}"));
+        }
+        if writer.epoch() != epoch {
+            return Err(format!("it took epoch {}, not {epoch}", writer.epoch()));
+        }
+        let random = SeededRandom::new(seed);
+        let found = read_all(&reader, [1 << 20, 1, 500][index(&random, 3)])?;
+        let (start, end) = (ends.start.get(), ends.durable.get());
+        let batches = owed
+            .judge(start, end, least, &found)
+            .map_err(|error| format!("{error}; it reports {report:?}"))?;
+        time.tell(disk.boundaries(), Event::Created);
+        time.tell(disk.boundaries(), Event::Recovered(batches));
+        let cfg = cfg.clone();
+        let serial = seed.rotate_left(17);
+        let (flush, checkpoint, trim, job) = (None, None, None, None);
+        let broken = false;
+        Ok(World {
+            disk,
+            time,
+            writer,
+            reader,
+            cfg,
+            random,
+            flush,
+            checkpoint,
+            trim,
+            job,
+            broken,
+            serial,
+            read_nothing,
+        })
+    }
+
+    pub fn tell(&mut self, event: Event) {
+        self.time.tell(self.disk.boundaries(), event);
+    }
+
+    /// Up to three batches, as they are to be sent and as they are to be stored.
+    pub fn batches(&mut self) -> (Vec<Vec<u8>>, Vec<Stored>) {
+        let mut at = self.writer.written_end().get();
+        let count = 1 + self.random.below(8).saturating_sub(5);
+        let mut sent = Vec::new();
+        let mut stored = Vec::new();
+        for _ in 0..count {
+            let mut builder = BatchBuilder::new(Codec::None);
+            let records = 1 + self.random.below(3);
+            for _ in 0..records {
+                self.serial += 1;
+                let size = match self.random.below(12) {
+                    0 => 0,
+                    1 => 1500,
+                    _ => self.random.below(150),
+                };
+                let mut value = self.serial.to_le_bytes().to_vec();
+                // Zeros at the end, too: a batch may look like what was never written.
+                value.resize(8 + usize::try_from(size).unwrap(), self.serial.to_le_bytes()[0] & 3);
+                builder.push(at.cast_signed(), None, Some(&value), &[]);
+            }
+            let bytes = builder.finish().unwrap();
+            let mut stamped = bytes.clone();
+            batch::stamp(&mut stamped, Offset::new(at), self.writer.epoch());
+            stored.push(Stored { base: at, next: at + records, bytes: Bytes::from(stamped) });
+            sent.push(bytes);
+            at += records;
+        }
+        (sent, stored)
+    }
+
+    /// Appends at acks=1; true if it was taken.
+    pub fn append(&mut self) -> Outcome<bool> {
+        if self.writer.failure().is_some() {
+            return Ok(false);
+        }
+        let (mut sent, stored) = self.batches();
+        let base = stored[0].base;
+        self.tell(Event::Attempt(stored));
+        let headers: Vec<_> = sent.iter().map(|b| BatchHeader::parse(b).unwrap()).collect();
+        let mut slices: Vec<&mut [u8]> = sent.iter_mut().map(Vec::as_mut_slice).collect();
+        match self.writer.append(&mut slices, &headers, base.cast_signed()) {
+            Ok(appended) if appended.first.get() == base => {
+                self.tell(Event::Landed);
+                Ok(true)
+            }
+            Ok(appended) => Err(format!("appended at {}, not {base}", appended.first)),
+            Err(_) => {
+                // Of a log that failed by it the outcome is unknown.
+                if self.writer.failure().is_none() {
+                    self.tell(Event::Refused);
+                }
+                Ok(false)
+            }
+        }
+    }
+
+    /// Reads all there is, as clients do, and holds it against what is owed by now.
+    pub fn check(&self) -> Outcome {
+        let ends = self.reader.ends();
+        let found = read_all(&self.reader, 1 << 20)?;
+        let owed = self.time.now();
+        owed.judge(ends.start.get(), ends.readable.get(), owed.durable, &found)?;
+        Ok(())
+    }
+}
+
+/// A crash is no damage, and leaves nothing that recovery cannot make sense of.
+fn check_report(report: &RecoveryReport, clean: bool, attached: bool) -> Outcome {
+    if !report.damage.is_empty() || !report.replay_skipped.is_empty() {
+        return Err(format!("a crash was taken for damage: {report:?}"));
+    }
+    // With the state of its end attached nothing is replayed either.
+    let unread = report.bytes_scanned == 0 || !attached;
+    if clean && report.clean && !(unread && report.is_sound()) {
+        return Err(format!("a clean stop was not taken for one: {report:?}"));
+    }
+    Ok(())
+}
+
+/// What an attachment says of the log below its offset.
+pub fn digest(owed: &Expectation, end: u64) -> Vec<u8> {
+    let below = owed.log.iter().take_while(|batch| batch.next <= end);
+    let crc = below.fold(0, |crc, batch| crc32c_append(crc, &batch.bytes));
+    [end.to_le_bytes().as_slice(), &crc.to_le_bytes()].concat()
+}
+
+/// The caller gets its own state back: that of some offset, and every batch since.
+fn check_replay(
+    owed: &Expectation,
+    reader: &LogReader,
+    visited: &[(u64, u64)],
+    attachment: Option<(Offset, Vec<u8>)>,
+) -> Outcome {
+    let ends = reader.ends();
+    let mut at = ends.start.get();
+    if let Some((offset, bytes)) = attachment {
+        if offset > ends.durable || bytes != digest(owed, offset.get()) {
+            return Err(format!("the attachment of {offset} is not what was attached there"));
+        }
+        at = at.max(offset.get());
+    }
+    let expected = owed.candidates().filter(|b| b.next > at && b.base < ends.durable.get());
+    if !expected.map(|batch| (batch.base, batch.next)).eq(visited.iter().copied()) {
+        return Err(format!("from {at} on it showed the batches {visited:?}"));
+    }
+    Ok(())
+}
+
+/// Everything from the log's start, checked as a client checks it.
+pub fn read_all(reader: &LogReader, max_bytes: u32) -> Outcome<Vec<Stored>> {
+    let mut cursor = Cursor::default();
+    let mut at = reader.ends().start;
+    let mut found = Vec::new();
+    while let Some(read) = reader.read(at, max_bytes, &mut cursor).map_err(|e| e.to_string())? {
+        let bytes = read.slice.to_bytes(ReadMode::Copied).map_err(|e| e.to_string())?;
+        let mut next = read.first;
+        for batch in Batches::new(&bytes) {
+            let batch = batch.map_err(|error| error.to_string())?;
+            batch.verify().map_err(|error| error.to_string())?;
+            let header = batch.header();
+            if header.base_offset != next {
+                return Err(format!("offset {} follows {next}", header.base_offset));
+            }
+            next = header.next_offset();
+            let bytes = Bytes::copy_from_slice(batch.bytes());
+            found.push(Stored { base: header.base_offset.get(), next: next.get(), bytes });
+        }
+        if next != read.next || next <= at {
+            return Err(format!("a read from {at} to {} holds {next}", read.next));
+        }
+        at = next;
+    }
+    Ok(found)
+}

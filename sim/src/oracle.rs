@@ -42,6 +42,8 @@ pub enum Event {
     /// The log was opened (or reopened after a failure) with exactly so many of all batches ever
     /// appended, those already trimmed included; all of them are durable.
     Recovered(usize),
+    /// Syncs may have failed: what was cut off may come back, until something takes its place.
+    Shaky,
     /// It was closed in order.
     Closed,
     /// It is in use again.
@@ -57,6 +59,10 @@ pub struct Expectation {
     pub log: Arc<Vec<Stored>>,
     /// May follow that, in this order: their outcome is not known, or not told yet.
     pub doubtful: Vec<Stored>,
+    /// Of unknown outcome, and not there when the log was last opened, on a disk whose syncs fail:
+    /// nobody was told that they are gone, and until the next append they may be back.
+    pub ghosts: Vec<Stored>,
+    shaky: bool,
     /// What lies below was acknowledged as durable.
     pub durable: u64,
     /// What lies below was acknowledged as written.
@@ -76,6 +82,7 @@ impl Expectation {
             Event::Attempt(batches) => self.doubtful.clone_from(batches),
             Event::Landed => {
                 Arc::make_mut(&mut self.log).append(&mut self.doubtful);
+                self.ghosts.clear();
                 self.written = self.end();
             }
             Event::Refused => self.doubtful.clear(),
@@ -91,11 +98,15 @@ impl Expectation {
                 self.exists = true;
                 let log = Arc::make_mut(&mut self.log);
                 log.append(&mut self.doubtful);
-                log.truncate(*batches);
+                let gone = log.split_off((*batches).min(log.len()));
+                if self.shaky && !gone.is_empty() {
+                    self.ghosts = gone;
+                }
                 self.durable = self.end();
                 self.written = self.durable;
                 self.starts.1 = self.starts.1.min(self.durable);
             }
+            Event::Shaky => self.shaky = true,
             Event::Closed => self.closed = true,
             Event::Touched => self.closed = false,
         }
@@ -201,9 +212,10 @@ mod tests {
     fn told() -> Timeline {
         let mut timeline = Timeline::new(Expectation::default());
         timeline.tell(1, Event::Created);
-        for n in 0..3 {
-            timeline.tell(10 * n + 2, Event::Attempt(vec![stored(n as u64 * 2, n as u8)]));
-            timeline.tell(10 * n + 4, Event::Landed);
+        for n in 0..3u8 {
+            let at = 10 * usize::from(n);
+            timeline.tell(at + 2, Event::Attempt(vec![stored(u64::from(n) * 2, n)]));
+            timeline.tell(at + 4, Event::Landed);
         }
         timeline.tell(30, Event::Durable(4));
         timeline

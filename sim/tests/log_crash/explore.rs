@@ -146,7 +146,7 @@ impl Explorer<'_> {
         }
         world.append_durably()?;
         world.check()?;
-        if self.depth > 1 || seed % [160, 160][self.depth as usize] != 0 {
+        if self.depth > 1 || !seed.is_multiple_of(160) {
             return Ok(());
         }
         for _ in 0..seed / 64 % 12 {

@@ -204,6 +204,7 @@ impl World {
     /// Some operation to come fails, or there is no more room.
     fn break_something(&mut self) {
         self.broken = true;
+        self.tell(Event::Shaky);
         let operations = [
             Operation::Sync,
             Operation::Sync,

@@ -15,8 +15,6 @@ const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 /// … and so often before the connection counts as dead.
 const KEEPALIVE_PROBES: u32 = 3;
-/// How long what was sent may go without the peer's acknowledgement.
-const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(60);
 /// How long to wait when no socket can be had.
 const BACK_OFF: Duration = Duration::from_millis(100);
 
@@ -61,8 +59,8 @@ fn prepare(stream: tokio::net::TcpStream) -> io::Result<StdStream> {
     stream.set_nodelay(true)?;
     let socket = SockRef::from(&stream);
     let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_IDLE).with_interval(KEEPALIVE_INTERVAL);
+    // No limit on unacknowledged bytes (`TCP_USER_TIMEOUT`): it would also cut off a reader that
+    // takes its time, and that one costs no memory.
     socket.set_tcp_keepalive(&keepalive.with_retries(KEEPALIVE_PROBES))?;
-    #[cfg(target_os = "linux")]
-    socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED_MAX))?;
     stream.into_std()
 }

@@ -153,7 +153,7 @@ impl Session {
             sources,
             cold: None,
         };
-        if !self.try_answer(&mut pending, wait.is_zero(), false) {
+        if !self.try_answer(&mut pending, wait.is_zero()) {
             self.note_deadline(pending.deadline);
             self.fetches.pending.push(pending);
         }
@@ -175,14 +175,13 @@ impl Session {
         let mut all = std::mem::take(&mut self.fetches.pending);
         all.retain_mut(|pending| {
             let late = late(pending);
-            !self.try_answer(pending, late, true)
+            !self.try_answer(pending, late)
         });
         self.fetches.pending = all;
     }
 
-    /// Answers if there is enough or `late`; true when the fetch is done with. What was waited for
-    /// has just been written, so it is in memory (`hot`).
-    fn try_answer(&mut self, pending: &mut Pending, late: bool, hot: bool) -> bool {
+    /// Answers if there is enough or `late`; true when the fetch is done with.
+    fn try_answer(&mut self, pending: &mut Pending, late: bool) -> bool {
         let found = match pending.cold.take() {
             Some(Cold { found, mut waiting }) => {
                 waiting.retain(|warming| !warming.is_done());
@@ -198,13 +197,9 @@ impl Session {
                     self.wait_for_more(pending);
                     return false;
                 }
-                if !hot {
-                    match self.warm(pending, found) {
-                        Some(found) => found,
-                        None => return false,
-                    }
-                } else {
-                    found
+                match self.warm(pending, found) {
+                    Some(found) => found,
+                    None => return false,
                 }
             }
         };
@@ -220,6 +215,10 @@ impl Session {
 
     /// Has what is not in memory brought there; gives back what needs no waiting.
     fn warm(&self, pending: &mut Pending, found: Found) -> Option<Found> {
+        // What is read where the log ended when the fetch began to wait has just been written.
+        if pending.sources.iter().all(|source| source.asked_at == Some(source.asked.offset)) {
+            return Some(found);
+        }
         let mut waiting = Vec::new();
         for slice in found.slices.iter().filter(|slice| !slice.is_cached()) {
             // With the queue full the range is read by whoever sends it: late beats never.

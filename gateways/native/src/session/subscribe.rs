@@ -36,8 +36,9 @@ struct Subscription {
     /// Below zero when a batch was larger than what was left.
     credit: i64,
     waits: Waits,
-    /// It has read everything there was, so what it reads next has just been written.
-    at_end: bool,
+    /// How often the connection had stalled when this last had read everything there was. While
+    /// that is so still, what it reads next has just been written.
+    at_end: Option<u32>,
 }
 
 /// The subscriptions of one connection.
@@ -48,6 +49,8 @@ pub(crate) struct Subscriptions {
     next: u32,
     /// Some may have a turn.
     ready: bool,
+    /// How often the connection could not take what there was to push.
+    stalls: u32,
 }
 
 impl Subscriptions {
@@ -122,7 +125,7 @@ impl Session {
             cursor: Cursor::default(),
             credit: i64::try_from(request.credit).unwrap_or(i64::MAX),
             waits: Waits::Turn,
-            at_end: false,
+            at_end: None,
         };
         self.subscriptions.all.insert(number, subscription);
         self.subscriptions.ready = true;
@@ -164,6 +167,7 @@ impl Session {
         let mut idle = 0;
         while idle < self.subscriptions.all.len() {
             if self.outbox.waiting_bytes() >= room {
+                self.subscriptions.stalls = self.subscriptions.stalls.wrapping_add(1);
                 return true;
             }
             let next = self.subscriptions.next;
@@ -232,7 +236,7 @@ impl Session {
         }
         if subscription.credit <= 0 {
             subscription.waits = Waits::Credit;
-            subscription.at_end = false;
+            subscription.at_end = None;
             return Turn::Nothing;
         }
         let credit = u32::try_from(subscription.credit).unwrap_or(u32::MAX);
@@ -243,7 +247,7 @@ impl Session {
                 Err(error) => return Turn::End(wire_error(&error)),
                 Ok(Some(read)) => return self.warmed(subscription, read),
                 Ok(None) if matches!(subscription.waits, Waits::Records) => {
-                    subscription.at_end = true;
+                    subscription.at_end = Some(self.subscriptions.stalls);
                     return Turn::Nothing;
                 }
                 Ok(None) => {
@@ -257,7 +261,8 @@ impl Session {
 
     /// Pushes what was read if it is in memory; otherwise has it brought there.
     fn warmed(&self, subscription: &mut Subscription, read: SliceRead) -> Turn {
-        if subscription.at_end || read.slice.is_cached() {
+        let just_written = subscription.at_end == Some(self.subscriptions.stalls);
+        if just_written || read.slice.is_cached() {
             return subscription.take(read);
         }
         subscription.waits = match self.broker.warm(read.slice.clone(), &self.signal) {

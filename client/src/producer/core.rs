@@ -32,6 +32,8 @@ pub(super) struct Core {
     pub(super) acks: Acks,
     pub(super) codec: Codec,
     pub(super) batch_bytes: usize,
+    /// Full batches that one partition may have waiting.
+    pub(super) full_batches_max: usize,
     pub(super) limits: Limits,
     pub(super) pool: Arc<Pool>,
     buffer_bytes: usize,
@@ -63,6 +65,7 @@ pub(super) struct Settings {
     pub(super) codec: Codec,
     pub(super) batch_bytes: usize,
     pub(super) buffer_bytes: usize,
+    pub(super) partition_buffer_bytes: usize,
     pub(super) limits: Limits,
 }
 
@@ -76,6 +79,7 @@ impl Core {
             acks: settings.acks,
             codec: settings.codec,
             batch_bytes: settings.batch_bytes,
+            full_batches_max: (settings.partition_buffer_bytes / settings.batch_bytes).max(2),
             limits: settings.limits,
             pool: Pool::new(settings.batch_bytes + SLACK),
             buffer_bytes: settings.buffer_bytes,

@@ -76,6 +76,7 @@ impl ProducerBuilder {
             codec: Codec::None,
             batch_bytes: 64 << 10,
             buffer_bytes: 32 << 20,
+            partition_buffer_bytes: 1 << 20,
             limits,
         };
         Self { link, settings, idempotent: true }
@@ -108,6 +109,15 @@ impl ProducerBuilder {
     #[must_use]
     pub fn buffer_bytes(mut self, bytes: usize) -> Self {
         self.settings.buffer_bytes = bytes.max(1 << 10);
+        self
+    }
+
+    /// How much of that one partition's full batches may take while they wait, at least two of
+    /// them. A queue that stays in the processor's cache is faster than a long one, which only
+    /// makes records wait. Default: 1 MiB.
+    #[must_use]
+    pub fn partition_buffer_bytes(mut self, bytes: usize) -> Self {
+        self.settings.partition_buffer_bytes = bytes;
         self
     }
 

@@ -66,6 +66,10 @@ impl Port for Core {
         for (topic, partition) in work {
             self.take_batches(state, topic, partition, out.now, hurry);
         }
+        if state.rounds.iter().any(|round| !round.is_empty()) {
+            // Full batches that waited have left.
+            self.room.notify_waiters();
+        }
         for round in 0..state.rounds.len() {
             let sent = std::mem::take(&mut state.rounds[round]);
             self.send_round(sent, out);

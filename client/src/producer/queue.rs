@@ -98,6 +98,12 @@ impl PartitionQueue {
         self.closed.extend(self.open.take());
     }
 
+    /// Batches that are full and were not sent yet.
+    #[inline]
+    pub(super) fn full_batches(&self) -> usize {
+        self.closed.len()
+    }
+
     /// Whether a record that has just come may be sent without waiting for an answer.
     #[inline]
     pub(super) fn can_progress(&self, limits: &Limits) -> bool {

@@ -128,6 +128,9 @@ impl TopicQueue {
         if let Some(open) = &queue.open
             && open.builder.len() + most > core.batch_bytes
         {
+            if queue.full_batches() >= core.full_batches_max {
+                return Err(Refusal::Full);
+            }
             queue.close_open();
             core.ask_to_yield();
             index = state.choose(record)?;

@@ -20,8 +20,10 @@ const START: Goal =
     Goal::at_most(Workload::W7, "start with 10,000 partitions", "ms", "", [1_000.0, 500.0]);
 const MEMORY: Goal = Goal::at_most(Workload::W7, "RSS an idle partition", "KiB", "", [8.0, 4.0]);
 
-/// Partitions of the topic that stays idle.
+/// Partitions that stay idle.
 const IDLE: u32 = 10_000;
+/// Partitions of each topic of them: creating is durable, and a request for all would time out.
+const IDLE_EACH: u32 = 500;
 
 impl Setup {
     /// W7.
@@ -61,17 +63,27 @@ impl Setup {
         Broker::start(self, &data)?.stop()?;
         let without = self.settled_rss(&Broker::start(self, &data)?)?;
         let broker = Broker::start(self, &data)?;
-        let mut create = Command::new(self.binary("onrush"));
-        create.args(["topic", "create", "idle", "--partitions", &IDLE.to_string()]);
-        create.args(["--server", &broker.address]);
-        let created = create.output().context("cannot run onrush topic create")?;
-        let said = String::from_utf8_lossy(&created.stderr);
-        ensure!(created.status.success(), "cannot create {IDLE} partitions: {said}");
+        for number in 0..IDLE / IDLE_EACH {
+            self.create_topic(&broker, &format!("idle-{number}"), IDLE_EACH)?;
+        }
         broker.stop()?;
         let broker = Broker::start(self, &data)?;
         let start = broker.ready_after.as_secs_f64() * 1e3;
         let each = (self.settled_rss(&broker)? - without) / f64::from(IDLE) / 1024.0;
         broker.stop()?;
         Ok(vec![START.absolute(start), MEMORY.absolute(each)])
+    }
+
+    fn create_topic(&self, broker: &Broker, name: &str, partitions: u32) -> Result<()> {
+        let mut create = Command::new(self.binary("onrush"));
+        create.args(["topic", "create", name, "--partitions", &partitions.to_string()]);
+        create.args(["--server", &broker.address]);
+        let created = create.output().context("cannot run onrush topic create")?;
+        let said = String::from_utf8_lossy(&created.stderr);
+        ensure!(
+            created.status.success(),
+            "cannot create {name} of {partitions} partitions: {said}"
+        );
+        Ok(())
     }
 }

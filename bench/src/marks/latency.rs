@@ -1,6 +1,7 @@
 //! W4, W5, W6, W9: latency and cost of small produces at a fixed arrival rate.
 
 use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -38,7 +39,7 @@ const MILLION_RATE: Goal = Goal::at_least(
     "messages a second, sustained",
     "/s",
     "what was due",
-    [0.999, 1.0],
+    [0.999, 0.9995],
 );
 const MILLION_P99: Goal =
     Goal::at_most(Workload::W5, "end to end p99", "µs", "", [5_000.0, 2_000.0]);
@@ -184,13 +185,18 @@ impl Setup {
     }
 }
 
-/// Makes the page cache forget every file below a directory, once it is on disk.
+/// Makes the page cache forget every file below a directory, once it is on disk. What the broker
+/// deletes meanwhile is none of its concern.
 fn forget_cached(dir: &Path) -> Result<()> {
-    for entry in fs::read_dir(dir).with_context(|| format!("cannot list {}", dir.display()))? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            forget_cached(&entry.path())?;
-        } else if let Ok(file) = File::open(entry.path()) {
+    let entries = match fs::read_dir(dir) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        entries => entries.with_context(|| format!("cannot list {}", dir.display()))?,
+    };
+    for entry in entries {
+        let path = entry?.path();
+        if path.is_dir() {
+            forget_cached(&path)?;
+        } else if let Ok(file) = File::open(path) {
             file.sync_data()?;
             fadvise(&file, 0, None, Advice::DontNeed)?;
         }

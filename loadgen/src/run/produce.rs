@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use onrush_client::{Error, Producer, TrySend};
+use onrush_client::{Delivery, Error, Producer, TrySend};
 
 use super::pending::Pending;
 use super::recorder::Recorder;
@@ -85,7 +85,10 @@ impl Producing {
                 return self.finish().await;
             }
             for _ in 1..count {
-                if self.send(now_ns, 0).await.is_err() {
+                // The last one's delivery stands for these.
+                if let Err(refusal) = self.try_send(now_ns).map(drop)
+                    && self.send_slowly(refusal).await.is_err()
+                {
                     return self.finish().await;
                 }
             }
@@ -114,39 +117,45 @@ impl Producing {
         recorder.offered += due.count() as u64;
     }
 
-    /// Hands one message over, waiting for room if need be; its delivery stands for `count`
-    /// messages, or is not looked at if that is 0. Fails only when no more can be sent.
-    async fn send(&mut self, due_ns: u64, count: u64) -> Result<(), Error> {
+    /// Makes a message and hands it over; its delivery, unless there was no room at once.
+    #[inline]
+    fn try_send(&mut self, due_ns: u64) -> Result<Delivery, TrySend> {
         self.source.advance(due_ns);
-        let sent = match self.producer.try_send(self.source.record()) {
-            Ok(delivery) => Ok(delivery),
-            Err(TrySend::Failed(error)) => Err(error),
-            Err(_) => {
-                let Producing { producer, source, pending, recorder, shared, timeline, .. } = self;
-                let mut sending = pin!(producer.send(source.record()));
-                poll_fn(|cx| {
-                    // What frees room is acknowledgements: count them when they come.
-                    let now = || timeline.now_ns();
-                    pending.reap(&mut recorder.borrow_mut(), shared, now);
-                    sending.as_mut().poll(cx)
-                })
-                .await
-            }
+        self.producer.try_send(self.source.record())
+    }
+
+    /// Makes a message and hands it over, waiting for room if need be; its delivery stands for
+    /// `count` messages. Fails only when no more can be sent.
+    async fn send(&mut self, due_ns: u64, count: u64) -> Result<(), Error> {
+        let delivery = match self.try_send(due_ns) {
+            Ok(delivery) => delivery,
+            Err(refusal) => self.send_slowly(refusal).await?,
         };
-        match sent {
-            Ok(delivery) => {
-                self.shared.add_sent(1);
-                if count > 0 {
-                    self.pending.push(due_ns, count, delivery);
-                }
-                Ok(())
-            }
-            Err(error) => {
-                self.recorder.borrow_mut().failed(&error, 1);
-                self.shared.add_failed(1);
-                Err(error)
-            }
+        self.shared.add_sent(count);
+        self.pending.push(due_ns, count, delivery);
+        Ok(())
+    }
+
+    /// Hands over the message that was made last, once there is room.
+    #[cold]
+    async fn send_slowly(&mut self, refusal: TrySend) -> Result<Delivery, Error> {
+        let sent = if let TrySend::Failed(error) = refusal {
+            Err(error)
+        } else {
+            let Producing { producer, source, pending, recorder, shared, timeline, .. } = self;
+            let mut sending = pin!(producer.send(source.record()));
+            poll_fn(|cx| {
+                // What frees room is acknowledgements: count them when they come.
+                pending.reap(&mut recorder.borrow_mut(), shared, || timeline.now_ns());
+                sending.as_mut().poll(cx)
+            })
+            .await
+        };
+        if let Err(error) = &sent {
+            self.recorder.borrow_mut().failed(error, 1);
+            self.shared.add_failed(1);
         }
+        sent
     }
 
     /// Takes what is decided, without waiting.

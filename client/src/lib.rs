@@ -4,21 +4,27 @@
 //! Connections are pipelined and come back by themselves. Every outcome is one of: done, refused
 //! (nothing happened), unknown (it may have happened): see [`Error::kind`].
 //!
-//! ```no_run
-//! # async fn example() -> onrush_client::Result<()> {
+//! ```
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use onrush_client::{Client, NewRecord, NewTopic, Start};
 //!
-//! let client = Client::connect("127.0.0.1:7222").await?;
+//! // In a test, the broker is at hand; elsewhere it is at an address such as 127.0.0.1:7222.
+//! let broker = onrush::Onrush::open(onrush::Config::ephemeral())?;
+//! let address = broker.listen("127.0.0.1:0")?;
+//!
+//! let client = Client::connect(&address.to_string()).await?;
 //! client.admin().create_topic(NewTopic::named("orders")).await?;
 //!
 //! let producer = client.producer().build().await?;
-//! let delivery = producer.send(NewRecord::to("orders").key(b"customer-7").value(b"3 apples")).await?;
-//! println!("stored at {:?}", delivery.await?.offset);
+//! let order = NewRecord::to("orders").key(b"customer-7").value(b"3 apples");
+//! let delivery = producer.send(order).await?; // It is on its way;
+//! println!("stored at {:?}", delivery.await?.offset); // now it is on stable storage.
 //!
 //! let mut consumer = client.consumer().start(Start::Earliest).subscribe(&["orders"]).await?;
 //! let polled = consumer.poll().await?;
 //! for record in polled.records()? {
-//!     println!("{}: {:?}", record.offset, record.value);
+//!     assert_eq!(record.value, Some(&b"3 apples"[..]));
 //! }
 //! # Ok(())
 //! # }

@@ -19,6 +19,22 @@ use crate::metadata::{self, TopicInfo};
 use crate::net::link::LazyLink;
 
 /// Looks at and changes what a broker has. Cloning is cheap.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let broker = onrush::Onrush::open(onrush::Config::ephemeral())?;
+/// # let client = broker.client();
+/// # client.admin().create_topic(onrush_client::NewTopic::named("orders").partitions(2)).await?;
+/// use onrush_client::{NewTopic, OffsetSpec};
+/// let admin = client.admin();
+/// admin.create_topic(NewTopic::named("events").partitions(3).config("retention.ms", "60000")).await?;
+/// admin.alter_topic("events", &[("retention.ms", "3600000")], &[]).await?;
+/// assert_eq!(admin.list_offsets("events", OffsetSpec::Latest).await?.len(), 3);
+/// admin.delete_topic("events").await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Admin {
     link: Arc<LazyLink>,

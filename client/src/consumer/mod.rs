@@ -1,7 +1,7 @@
 //! Reading records.
 //!
 //! The broker pushes batches against byte credits; the link's task queues them (`feed`), a poll
-//! verifies them piece by piece (`slot`) and hands them out where they were received (`polled`).
+//! takes it (`reading`), verifies them piece by piece (`slot`) and hands them out where they were received (`polled`).
 //! Heartbeats run by themselves (`membership`); what the group asks for is done by polls
 //! (`rebalance`), so that nothing is taken away from under the application.
 
@@ -11,6 +11,7 @@ mod feed;
 mod listener;
 mod membership;
 mod polled;
+mod reading;
 mod rebalance;
 mod slot;
 
@@ -20,17 +21,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::select;
-use onrush_protocol::ErrorCode;
 use onrush_record::Offset;
 use tokio::task::JoinHandle;
 
 pub use self::builder::{ConsumerBuilder, Start};
-use self::feed::{Arrived, Feed, Wanted, What};
+use self::feed::Feed;
 pub use self::listener::{Commits, RebalanceListener};
 use self::membership::Membership;
 pub use self::polled::{Polled, PolledRecords};
 use self::slot::{Current, Piece, Scratch, Slot};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::metadata::{TopicInfo, TopicPartition};
 use crate::net::link::Link;
 
@@ -65,6 +65,32 @@ impl fmt::Debug for Settings {
 /// A position is kept for each: the next record to hand out. A group remembers positions that were
 /// committed. Dropping a consumer leaves its group, without committing; [`close`](Self::close)
 /// commits first when that is automatic.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let broker = onrush::Onrush::open(onrush::Config::ephemeral())?;
+/// # let client = broker.client();
+/// # client.admin().create_topic(onrush_client::NewTopic::named("orders").partitions(2)).await?;
+/// # let producer = client.producer().build().await?;
+/// # for _ in 0..10 { let _ = producer.send(onrush_client::NewRecord::to("orders").value(b"x")).await?; }
+/// # producer.flush().await;
+/// use onrush_client::Start;
+/// let builder = client.consumer().group("billing").start(Start::Earliest).auto_commit(None);
+/// let mut consumer = builder.subscribe(&["orders"]).await?;
+/// let mut billed = 0;
+/// while billed < 10 {
+///     let polled = consumer.poll().await?;
+///     for record in polled.records()? {
+///         println!("{}/{}: {:?}", polled.topic(), record.offset, record.value);
+///         billed += 1;
+///     }
+///     consumer.commit().await?; // everything polled so far is done with
+/// }
+/// consumer.close().await?;
+/// # Ok(())
+/// # }
+/// ```
 pub struct Consumer {
     link: Option<Link>,
     feed: Arc<Feed>,
@@ -180,143 +206,6 @@ impl Consumer {
         let error = slot.corrupt(offset, &error);
         self.stop(&at);
         Err(error)
-    }
-
-    /// The next records, if any have arrived.
-    async fn next_piece(&mut self) -> Result<Option<Piece>> {
-        loop {
-            if let Some(current) = &mut self.current {
-                let Some(slot) = self.slots.get_mut(&current.at) else {
-                    self.current = None;
-                    continue;
-                };
-                let cap = self.settings.decompressed_bytes;
-                match slot.take(current, &mut self.scratch, cap) {
-                    Ok(Some(piece)) => return Ok(Some(piece)),
-                    Ok(None) if current.done < current.bytes.len() => continue,
-                    Ok(None) => {}
-                    Err(error) => {
-                        let at = current.at.clone();
-                        self.stop(&at);
-                        return Err(error);
-                    }
-                }
-                self.finish_current();
-            }
-            let Some(Arrived { subscription, what }) = self.feed.take() else { return Ok(None) };
-            let Some(at) = self.subscriptions.get(&subscription).cloned() else { continue };
-            match what {
-                What::Batches(bytes, readable_end) => {
-                    if let (Some(slot), Some(end)) = (self.slots.get_mut(&at), readable_end) {
-                        slot.readable_end = end;
-                    }
-                    self.current = Some(Current { at, bytes, done: 0 });
-                }
-                What::End(error) => self.ended(&at, error).await?,
-            }
-        }
-    }
-
-    /// Gives credit for a delivery that is used up.
-    fn finish_current(&mut self) {
-        let Some(current) = self.current.take() else { return };
-        let enough = self.credit_each() / 4;
-        let Some(slot) = self.slots.get_mut(&current.at) else { return };
-        slot.owed += current.bytes.len() as u64;
-        if slot.owed >= enough
-            && let Some(number) = slot.subscription
-        {
-            self.feed.credit(number, std::mem::take(&mut slot.owed));
-        }
-    }
-
-    fn credit_each(&self) -> u64 {
-        let partitions = self.slots.len().max(1) as u64;
-        (self.settings.credit_bytes / partitions).max(LEAST_CREDIT)
-    }
-
-    /// The broker ended a subscription.
-    async fn ended(&mut self, at: &TopicPartition, error: Error) -> Result<()> {
-        self.stop(at);
-        let now = self.feed.link.now();
-        let Some(slot) = self.slots.get_mut(at) else { return Ok(()) };
-        if error.code() == Some(ErrorCode::OFFSET_OUT_OF_RANGE) {
-            let start = match self.settings.start {
-                start @ (Start::Earliest | Start::Latest) => start,
-                _ => return Err(error),
-            };
-            let topic_id = slot.topic_id;
-            tracing::warn!(%error, ?start, "the offset to read does not exist, going elsewhere");
-            let position = self.resolve(at, topic_id, start).await?;
-            if let Some(slot) = self.slots.get_mut(at) {
-                slot.position = position;
-            }
-            return Ok(());
-        }
-        slot.not_before = now.saturating_add(PAUSE.max(error.retry_after()));
-        let leaving = self.membership.is_some() && error.code() == Some(ErrorCode::UNKNOWN_TOPIC);
-        if error.kind() == Kind::Retry || leaving {
-            tracing::debug!(%error, "reading is interrupted");
-            return Ok(());
-        }
-        Err(error)
-    }
-
-    /// Subscribes to what should be read and is not.
-    fn subscribe_all(&mut self) {
-        if !std::mem::take(&mut self.unsettled) {
-            return;
-        }
-        let (credit, now) = (self.credit_each(), self.feed.link.now());
-        for slot in self.slots.values_mut() {
-            if slot.subscription.is_some() || slot.paused {
-                continue;
-            }
-            if slot.not_before > now {
-                self.unsettled = true;
-                continue;
-            }
-            let number = self.feed.subscribe(Wanted {
-                topic_id: slot.topic_id,
-                partition: slot.at.partition,
-                offset: slot.position,
-                credit,
-            });
-            slot.subscription = Some(number);
-            slot.expected = None;
-            slot.owed = 0;
-            self.subscriptions.insert(number, slot.at.clone());
-        }
-    }
-
-    /// Ends a partition's subscription; another is begun at its position when that is wanted.
-    fn stop(&mut self, at: &TopicPartition) {
-        if self.current.as_ref().is_some_and(|current| current.at == *at) {
-            self.current = None;
-        }
-        if let Some(slot) = self.slots.get_mut(at)
-            && let Some(number) = slot.subscription.take()
-        {
-            self.subscriptions.remove(&number);
-            self.feed.unsubscribe(number);
-        }
-        self.unsettled = true;
-    }
-
-    fn remove(&mut self, at: &TopicPartition) {
-        self.stop(at);
-        self.slots.remove(at);
-    }
-
-    /// The connection was lost, and every subscription with it.
-    fn forget_subscriptions(&mut self) {
-        self.current = None;
-        self.subscriptions.clear();
-        for number in self.slots.values_mut().filter_map(|slot| slot.subscription.take()) {
-            // One that was begun since then is of the new connection.
-            self.feed.unsubscribe(number);
-        }
-        self.unsettled = true;
     }
 
     async fn commit_if_due(&mut self) {

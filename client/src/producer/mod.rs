@@ -177,6 +177,28 @@ impl ProducerBuilder {
 ///
 /// When the last clone is dropped without [`close`](Self::close), what is buffered is still sent
 /// in the background as long as the connection holds, but nobody learns how that ended.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let broker = onrush::Onrush::open(onrush::Config::ephemeral())?;
+/// # let client = broker.client();
+/// # client.admin().create_topic(onrush_client::NewTopic::named("orders").partitions(2)).await?;
+/// use onrush_client::NewRecord;
+/// let producer = client.producer().build().await?;
+/// let mut deliveries = Vec::new();
+/// for number in 0..1000 {
+///     let value = format!("order {number}");
+///     let record = NewRecord::to("orders").key(b"customer-7").value(value.as_bytes());
+///     deliveries.push(producer.send(record).await?); // waits only while the buffer is full
+/// }
+/// for delivery in deliveries {
+///     delivery.await?; // what one does not want to know of each, flush() waits for
+/// }
+/// producer.close().await;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Producer {
     inner: Arc<Inner>,

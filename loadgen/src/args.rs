@@ -80,7 +80,7 @@ pub struct RunArgs {
     /// How long a producer holds a message back to fill a batch.
     #[arg(long, default_value = "0", value_name = "DURATION", value_parser = parse_duration)]
     pub linger: Duration,
-    /// Which keys messages have: none, uniform[:KEYS] or zipf[:KEYS[:EXPONENT]].
+    /// Which keys messages have: `none`, `uniform[:KEYS]` or `zipf[:KEYS[:EXPONENT]]`.
     #[arg(long, default_value = "none", value_name = "DISTRIBUTION")]
     pub keys: Distribution,
     /// Runs before anything is measured.

@@ -59,6 +59,14 @@ impl Client {
         Admin::new(Arc::clone(&self.link))
     }
 
+    /// A client of the same broker that shares no connection with this one. The connection that
+    /// clones share is served by the runtime it was first used in: work in another runtime, which
+    /// may run while that one does not, needs its own.
+    #[must_use]
+    pub fn anew(&self) -> Client {
+        Client { link: Arc::new(LazyLink::new(self.config())) }
+    }
+
     fn config(&self) -> LinkConfig {
         self.link.config().clone()
     }

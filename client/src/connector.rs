@@ -33,7 +33,9 @@ pub struct Frame {
 
 /// Makes connections to one broker, or to one of several addresses of it.
 pub trait Connector: Send + Sync + fmt::Debug {
-    /// Opens a connection. Called again, with back-off, whenever the last one was lost.
+    /// Opens a connection. Called again, with back-off, whenever the last one was lost, until it
+    /// answers with an error of kind [`NotConnected`](io::ErrorKind::NotConnected): there will be
+    /// no broker any more.
     fn connect(&self) -> BoxFuture<'_, io::Result<Connection>>;
 
     /// The address as errors and logs name it.

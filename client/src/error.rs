@@ -19,7 +19,7 @@ pub enum Kind {
     Refused,
     /// It may have happened.
     Unknown,
-    /// The producer, consumer or client was closed.
+    /// The producer, consumer or client was closed, or the broker is gone for good.
     Closed,
 }
 
@@ -51,6 +51,9 @@ pub enum Error {
     /// The call itself makes no sense.
     #[error("{0}")]
     Invalid(Arc<str>),
+    /// The broker is gone for good, as an embedded one that was stopped is.
+    #[error("the broker ({}) is gone: {}", .0.address, .0.reason)]
+    Gone(Arc<Transport>),
     /// The producer, consumer or client was closed.
     #[error("closed")]
     Closed,
@@ -121,7 +124,7 @@ impl Error {
             Self::Expired(expired) if expired.may_have_happened => Kind::Unknown,
             Self::Expired(_) => Kind::Retry,
             Self::Corrupt(_) | Self::Invalid(_) => Kind::Refused,
-            Self::Closed => Kind::Closed,
+            Self::Gone(_) | Self::Closed => Kind::Closed,
         }
     }
 
@@ -139,6 +142,13 @@ impl Error {
 
     pub(crate) fn unreachable(address: impl Into<String>, reason: impl Display) -> Self {
         Self::Unreachable(transport(address, reason))
+    }
+
+    pub(crate) fn not_connected(address: impl Into<String>, error: &std::io::Error) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::NotConnected => Self::Gone(transport(address, error)),
+            _ => Self::unreachable(address, error),
+        }
     }
 
     pub(crate) fn lost(address: impl Into<String>, reason: impl Display) -> Self {

@@ -104,6 +104,10 @@ pub struct RunArgs {
     /// Consume as members of this group, instead of partitions dealt out by the load generator.
     #[arg(long, value_name = "NAME")]
     pub group: Option<String>,
+    /// Beside the load, one more consumer reads this topic from its start: a backlog that somebody
+    /// catches up with. It is told apart, and counts in no latency.
+    #[arg(long, value_name = "TOPIC")]
+    pub drain: Option<String>,
     /// Core that the first thread of the load generator is pinned to (and the next, the next).
     #[arg(long, value_name = "CORE")]
     pub pin: Option<usize>,

@@ -64,24 +64,25 @@ impl Onrush {
         })
     }
 
-    /// A client without a socket. Everything made from it ends when the broker does.
+    /// A client without a socket, each time a new one: its clones share a connection, which is
+    /// served by the runtime that uses it first. Everything made from it ends when the broker does.
     pub fn client(&self) -> Client {
-        self.client.clone()
+        self.client.anew()
     }
 
     /// Begins a producer without a socket.
     pub fn producer(&self) -> ProducerBuilder {
-        self.client.producer()
+        self.client().producer()
     }
 
     /// Begins a consumer without a socket. Its record batches are read where they lie in the log.
     pub fn consumer(&self) -> ConsumerBuilder {
-        self.client.consumer()
+        self.client().consumer()
     }
 
     /// Creates, describes, alters and deletes, without a socket.
     pub fn admin(&self) -> Admin {
-        self.client.admin()
+        self.client().admin()
     }
 
     /// Lets clients connect to `address` (`host:port`; port 0: any free one); answers with what

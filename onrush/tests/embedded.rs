@@ -4,6 +4,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use onrush::{Client, Config, Consumer, NewRecord, NewTopic, OffsetSpec, Onrush, Start};
+use onrush_client::Kind;
 
 type Outcome = Result<(), Box<dyn Error>>;
 
@@ -51,6 +52,24 @@ fn it_works_without_a_runtime_around_it() -> Outcome {
     let client = broker.client();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(round_trip(&client, "from-elsewhere", 10))
+}
+
+/// As tests do that share one broker: each has a runtime, and ends it.
+#[test]
+fn one_broker_serves_a_runtime_after_another_and_one_beside_another() -> Outcome {
+    let broker = Onrush::open(Config::ephemeral())?;
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let shared = broker.client();
+    for topic in ["first", "second"] {
+        let runtime = runtime()?;
+        runtime.block_on(round_trip(&broker.client(), topic, 10))?;
+        // Kept from one runtime to the next, it connects again.
+        assert_eq!(runtime.block_on(shared.admin().describe_topic(topic))?.partitions, 1);
+    }
+    let (idle, busy) = (runtime()?, runtime()?);
+    idle.block_on(broker.admin().topics(false))?;
+    assert_eq!(busy.block_on(broker.admin().topics(false))?.len(), 2);
+    Ok(())
 }
 
 #[tokio::test]
@@ -105,11 +124,27 @@ async fn clients_of_a_dropped_broker_are_told() -> Outcome {
     let broker = Onrush::open(Config::ephemeral())?;
     let client = broker.client();
     round_trip(&client, "short", 10).await?;
+    let producer = client.producer().build().await?;
+    producer.prepare("short").await?;
+    let mut consumer = client.consumer().subscribe(&["short"]).await?;
     drop(broker);
     let admin = client.admin();
-    let late = admin.topics(false);
-    let outcome = tokio::time::timeout(Duration::from_secs(60), late).await?;
-    assert!(outcome.is_err());
+    let sent = async {
+        match producer.send(NewRecord::to("short").value(b"late")).await {
+            Ok(delivery) => delivery.await.map(drop),
+            Err(error) => Err(error),
+        }
+    };
+    let polled = async { consumer.poll().await.map(drop) };
+    let asked = async { admin.topics(false).await.map(drop) };
+    let all = async { [sent.await, polled.await, asked.await] };
+    for outcome in tokio::time::timeout(Duration::from_secs(25), all).await? {
+        let told = outcome.unwrap_err();
+        assert!(matches!(told.kind(), Kind::Closed | Kind::Unknown), "{told:?}");
+    }
+    // Once it is known, it is known at once.
+    let told = admin.topics(false).await.unwrap_err();
+    assert_eq!(told.kind(), Kind::Closed, "{told}");
     Ok(())
 }
 

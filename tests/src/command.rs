@@ -3,6 +3,11 @@
 use crate::binary;
 use std::io::Write;
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
 
 /// What a command that has ended left behind.
 #[derive(Debug)]
@@ -23,6 +28,37 @@ impl Finished {
     pub fn succeeded(self) -> String {
         assert_eq!(self.status, 0, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
         self.stdout
+    }
+}
+
+/// No command in a test takes this long; one that hangs fails its test, by name.
+const LIMIT: Duration = Duration::from_secs(300);
+
+/// Kills a process whose time is over.
+struct Watchdog {
+    ended: SyncSender<()>,
+    thread: JoinHandle<bool>,
+}
+
+impl Watchdog {
+    fn over(process: u32) -> Watchdog {
+        let (ended, wait) = sync_channel(1);
+        let thread = std::thread::spawn(move || {
+            let in_time = wait.recv_timeout(LIMIT).is_ok();
+            let process = i32::try_from(process).ok().and_then(Pid::from_raw);
+            if let (false, Some(process)) = (in_time, process) {
+                // It may just have ended, which is as good.
+                let _ = kill_process(process, Signal::KILL);
+            }
+            in_time
+        });
+        Watchdog { ended, thread }
+    }
+
+    /// The process has ended: whether by itself.
+    fn ended_in_time(self) -> bool {
+        let _ = self.ended.send(());
+        self.thread.join().expect("the watchdog does not panic")
     }
 }
 
@@ -60,7 +96,10 @@ pub fn run_with_input(program: &str, arguments: &[&str], input: &[u8]) -> Finish
     let feeder = std::thread::spawn(move || {
         let _ = stdin.write_all(&input);
     });
+    let watched = Watchdog::over(child.id());
     let output = child.wait_with_output().expect("the program's output can be read");
+    let in_time = watched.ended_in_time();
+    assert!(in_time, "{program} {arguments:?} did not end within {LIMIT:?}: {output:?}");
     feeder.join().expect("the feeder does not panic");
     Finished {
         status: output.status.code().unwrap_or(-1),

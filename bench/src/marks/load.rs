@@ -1,6 +1,6 @@
 //! The load generator as a process on its core, and what it reports.
 
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
@@ -14,20 +14,8 @@ use crate::machine::{CLIENT_CORE, cores};
 pub(super) struct Load(Value);
 
 impl Load {
-    /// A number by its name, `ack_latency_us.p99` for one within another.
-    pub(super) fn number(&self, name: &str) -> Result<f64> {
-        let value = name.split('.').try_fold(&self.0, |value, part| value.get(part));
-        value.and_then(Value::as_f64).with_context(|| format!("the load generator told no {name}"))
-    }
-}
-
-/// One that still runs.
-pub(super) struct Running(Child);
-
-impl Running {
-    /// Waits for its end.
-    pub(super) fn finish(self) -> Result<Load> {
-        let output = self.0.wait_with_output()?;
+    /// What a load generator that has ended printed.
+    fn of(output: &Output) -> Result<Load> {
         let text = String::from_utf8_lossy(&output.stdout);
         let value: Value = serde_json::from_str(&text)
             .with_context(|| format!("the load generator ended with {}", output.status))?;
@@ -38,15 +26,17 @@ impl Running {
         ensure!(output.status.success(), "the load generator ended with {}", output.status);
         Ok(load)
     }
+
+    /// A number by its name, `ack_latency_us.p99` for one within another.
+    pub(super) fn number(&self, name: &str) -> Result<f64> {
+        let value = name.split('.').try_fold(&self.0, |value, part| value.get(part));
+        value.and_then(Value::as_f64).with_context(|| format!("the load generator told no {name}"))
+    }
 }
 
 impl Setup {
     /// Runs the load generator against `broker` with those arguments, a string with spaces.
     pub(super) fn load(&self, broker: &Broker, arguments: &str) -> Result<Load> {
-        self.start_load(broker, arguments)?.finish().with_context(|| format!("run {arguments}"))
-    }
-
-    pub(super) fn start_load(&self, broker: &Broker, arguments: &str) -> Result<Running> {
         if self.verbose {
             eprintln!("  onrush-loadgen run {arguments}");
         }
@@ -56,6 +46,7 @@ impl Setup {
         command.args(["--pid", &broker.pid().to_string(), "--pin", &core.to_string()]);
         command.args(arguments.split_whitespace());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
-        Ok(Running(spawn_on(core, &mut command)?))
+        let output = spawn_on(core, &mut command)?.wait_with_output()?;
+        Load::of(&output).with_context(|| format!("run {arguments}"))
     }
 }

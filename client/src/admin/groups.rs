@@ -193,7 +193,7 @@ impl Admin {
             return Ok(BTreeMap::new());
         }
         let asked = ids.into_iter().map(TopicRef::Id).collect();
-        let found = metadata::topics(self.link.get().await?, asked).await?;
+        let found = metadata::topics(&*self.link.get().await?, asked).await?;
         // Deleted topics have no name any more.
         Ok(found.into_iter().flatten().map(|info| (info.id, info.name)).collect())
     }

@@ -56,7 +56,7 @@ impl Admin {
     }
 
     async fn topic_info(&self, topic: &str) -> Result<TopicInfo> {
-        metadata::topic(self.link.get().await?, topic).await
+        metadata::topic(&*self.link.get().await?, topic).await
     }
 }
 

@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use crate::connector::{Frame, Payload};
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::net::Sending;
 use crate::net::link::{Answer, LinkShared, Port};
 use crate::net::reply::reply;
@@ -233,8 +233,9 @@ impl Port for Feed {
             state.to_subscribe.clear();
             state.to_unsubscribe.clear();
             state.credits.clear();
-            if matches!(error, Error::Closed) {
-                state.ended = Some(Error::Closed);
+            if error.kind() == Kind::Closed {
+                // The first reason is the one to tell.
+                state.ended.get_or_insert_with(|| error.clone());
             }
         }
         self.bell.notify_one();

@@ -13,7 +13,7 @@ use onrush_protocol::{FrameHeader, Opcode};
 use onrush_sys::Sleep;
 
 use crate::connector::{Connection, Frame, Payload};
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::net::handshake;
 use crate::net::link::{LinkShared, OnAnswer, Port, Request};
 
@@ -277,6 +277,11 @@ impl Driver {
             });
             match outcome.await? {
                 Ok(connection) => return Some(connection),
+                Err(error) if error.kind() == Kind::Closed => {
+                    self.forget(&error);
+                    self.end(&error);
+                    return None;
+                }
                 Err(error) => {
                     tracing::debug!(error = %error, "no connection yet");
                     self.expire_inbox(&error);
@@ -296,6 +301,15 @@ impl Driver {
         }
     }
 
+    /// Takes no more requests, and refuses those that were never sent.
+    fn end(&self, why: &Error) {
+        self.shared.ended.store(true, Ordering::Release);
+        let requests = std::mem::take(&mut *self.shared.inbox.lock());
+        for request in requests {
+            (request.on_answer)(Err(why.clone()));
+        }
+    }
+
     /// Requests that were never sent, and whose time is over.
     fn expire_inbox(&mut self, why: &Error) {
         let now = self.shared.now();
@@ -309,14 +323,7 @@ impl Driver {
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        self.shared.ended.store(true, Ordering::Release);
-        for (_, pending) in self.traffic.pending.drain() {
-            (pending.on_answer)(Err(Error::Closed));
-        }
-        let requests = std::mem::take(&mut *self.shared.inbox.lock());
-        for request in requests {
-            (request.on_answer)(Err(Error::Closed));
-        }
-        self.port.lost(&Error::Closed);
+        self.end(&Error::Closed);
+        self.forget(&Error::Closed);
     }
 }

@@ -25,7 +25,7 @@ pub(super) async fn establish(shared: &LinkShared) -> Result<Connection, Error> 
     let address = || shared.config.connector.address();
     let mut attempt = pin!(async {
         let connected = shared.config.connector.connect().await;
-        let mut connection = connected.map_err(|error| Error::unreachable(address(), error))?;
+        let mut connection = connected.map_err(|error| Error::not_connected(address(), &error))?;
         greet(shared, &mut connection).await?;
         Ok(connection)
     });

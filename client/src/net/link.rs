@@ -1,6 +1,7 @@
 //! A connection that lasts: it reconnects, matches answers to requests and tells its owner what
 //! happened. This is the side that callers hold; [`driver`](super::driver) is the task behind it.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
@@ -12,7 +13,7 @@ use onrush_protocol::frame::DEFAULT_MAX_FRAME;
 use onrush_protocol::request::RequestMessage;
 use onrush_sys::Clock;
 use parking_lot::Mutex;
-use tokio::sync::{OnceCell, oneshot};
+use tokio::sync::oneshot;
 
 use crate::connector::{Connector, Frame, Payload};
 use crate::error::{Error, Kind};
@@ -208,6 +209,14 @@ impl Link {
     }
 }
 
+impl Deref for Link {
+    type Target = LinkShared;
+
+    fn deref(&self) -> &LinkShared {
+        &self.shared
+    }
+}
+
 impl Drop for Link {
     fn drop(&mut self) {
         self.shared.closing.store(true, Ordering::Release);
@@ -215,15 +224,16 @@ impl Drop for Link {
     }
 }
 
-/// A link that is opened when it is first needed.
+/// A link that is opened when it is first needed, and anew once its task has ended: that lives in
+/// the runtime that opened it, which callers in another one may outlive.
 pub(crate) struct LazyLink {
     config: LinkConfig,
-    link: OnceCell<Link>,
+    link: tokio::sync::Mutex<Option<Arc<Link>>>,
 }
 
 impl LazyLink {
     pub(crate) fn new(config: LinkConfig) -> Self {
-        Self { config, link: OnceCell::new() }
+        Self { config, link: tokio::sync::Mutex::new(None) }
     }
 
     pub(crate) fn config(&self) -> &LinkConfig {
@@ -231,8 +241,12 @@ impl LazyLink {
     }
 
     /// The link, open.
-    pub(crate) async fn get(&self) -> Result<&LinkShared, Error> {
-        let open = || Link::open(LinkShared::new(self.config.clone()), Arc::new(NoPort));
-        Ok(&self.link.get_or_try_init(open).await?.shared)
+    pub(crate) async fn get(&self) -> Result<Arc<Link>, Error> {
+        let mut link = self.link.lock().await;
+        if let Some(open) = link.as_ref().filter(|link| !link.ended.load(Ordering::Acquire)) {
+            return Ok(Arc::clone(open));
+        }
+        let opened = Link::open(LinkShared::new(self.config.clone()), Arc::new(NoPort)).await?;
+        Ok(Arc::clone(link.insert(Arc::new(opened))))
     }
 }

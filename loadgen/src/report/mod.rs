@@ -206,6 +206,8 @@ mod tests {
             received: 1_200_000,
             seconds: 10.0,
             megabytes_per_second: 10.0,
+            drained: 0,
+            drained_megabytes_per_second: 0.0,
             broker_cores: Some(0.6),
             client_cores: Some(1.0),
             by_second: seconds

@@ -5,6 +5,7 @@
 //! has its own runtime and its share of producers and consumers; nothing is shared per message.
 
 mod consume;
+mod drain;
 mod outcome;
 mod pending;
 mod produce;

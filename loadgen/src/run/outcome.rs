@@ -49,6 +49,10 @@ pub struct Outcome {
     pub seconds: f64,
     /// Value bytes produced (or else consumed) a second, in 10⁶.
     pub megabytes_per_second: f64,
+    /// Messages of the backlog that `--drain` read within the window.
+    pub drained: u64,
+    /// Value bytes of those, a second, in 10⁶.
+    pub drained_megabytes_per_second: f64,
     /// The share of one core that the broker used.
     pub broker_cores: Option<f64>,
     /// The share of one core that the load generator used.
@@ -134,6 +138,12 @@ impl Outcome {
             received: totals.consumed,
             seconds,
             megabytes_per_second: rate * args.size as f64 / 1e6,
+            drained: recorder.drained,
+            drained_megabytes_per_second: if seconds > 0.0 {
+                recorder.drained_bytes as f64 / seconds / 1e6
+            } else {
+                0.0
+            },
             broker_cores: broker_known.as_ref().map(cores),
             client_cores: client_known.as_ref().map(cores),
             by_second: by_second(&recorder),
@@ -221,6 +231,9 @@ fn setup(args: &RunArgs, target: &Target, topic: &RunTopic) -> BTreeMap<&'static
             ("keys", args.keys.to_string()),
         ]);
     }
+    if let Some(topic) = &args.drain {
+        setup.insert("drains", topic.clone());
+    }
     if args.in_flight > 0 {
         setup.insert("in flight", args.in_flight.to_string());
     }
@@ -245,6 +258,10 @@ impl fmt::Display for Outcome {
         if self.received > 0 {
             let rate = whole(self.consumed_per_second);
             writeln!(f, "{:<22}{:>14}{rate:>16}", "consumed", grouped(self.consumed))?;
+        }
+        if self.drained > 0 {
+            let rate = format!("{:.1} MB", self.drained_megabytes_per_second);
+            writeln!(f, "{:<22}{:>14}{rate:>16}", "drained beside", grouped(self.drained))?;
         }
         writeln!(f, "{:<22}{:>14}{:>16.1}", "value megabytes", "", self.megabytes_per_second)?;
         if self.ack_latency_us.count + self.end_to_end_latency_us.count > 0 {

@@ -42,6 +42,10 @@ pub(super) struct Recorder {
     pub(super) acknowledgements: Events,
     /// Arrivals at consumers over time, whenever the messages were due.
     pub(super) arrivals: Events,
+    /// Messages of a backlog that were read beside the load, within the window.
+    pub(super) drained: u64,
+    /// Their values' bytes.
+    pub(super) drained_bytes: u64,
     /// What went wrong, and how often.
     pub(super) errors: BTreeMap<String, u64>,
 }
@@ -63,6 +67,8 @@ impl Recorder {
             consumed: 0,
             acknowledgements: Events::default(),
             arrivals: Events::default(),
+            drained: 0,
+            drained_bytes: 0,
             errors: BTreeMap::new(),
         }
     }
@@ -89,6 +95,14 @@ impl Recorder {
         self.arrivals.add(&self.window, now_ns, count);
     }
 
+    /// `count` messages of a backlog were read at `now_ns`.
+    pub(super) fn drained(&mut self, now_ns: u64, count: u64, bytes: u64) {
+        if self.window.holds(now_ns) {
+            self.drained += count;
+            self.drained_bytes += bytes;
+        }
+    }
+
     /// Something went wrong, `count` times.
     pub(super) fn failed(&mut self, error: impl ToString, count: u64) {
         *self.errors.entry(error.to_string()).or_default() += count;
@@ -104,6 +118,8 @@ impl Recorder {
         self.consumed += other.consumed;
         self.acknowledgements.merge(&other.acknowledgements);
         self.arrivals.merge(&other.arrivals);
+        self.drained += other.drained;
+        self.drained_bytes += other.drained_bytes;
         for (error, count) in &other.errors {
             *self.errors.entry(error.clone()).or_default() += count;
         }

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::task::LocalSet;
 
 use super::consume::Consuming;
+use super::drain::Draining;
 use super::pending::Pending;
 use super::produce::Producing;
 use super::recorder::{Recorder, Window};
@@ -76,6 +77,7 @@ impl Plan {
         for number in (index..self.args.consumers).step_by(threads) {
             consumers.push(self.consumer(&client, number).await?);
         }
+        let drain = self.drain(&client, index).await?;
         let _ = reports.send(Report::Ready);
         let begun = self.begin.wait_for(Option::is_some).await.context("the run was given up")?;
         let window = (*begun).context("the run has no begin")?;
@@ -91,6 +93,11 @@ impl Plan {
                 stamped: self.args.producers > 0,
             };
             tasks.spawn_local(consuming.run());
+        }
+        if let Some(consumer) = drain {
+            let recorder = Rc::clone(&recorder);
+            let (shared, timeline) = (Arc::clone(&self.shared), self.timeline);
+            tasks.spawn_local(Draining { consumer, recorder, shared, timeline }.run());
         }
         for (number, producer) in producers {
             let producing = self.producing(number, producer, &recorder);
@@ -140,6 +147,18 @@ impl Plan {
         let producer = builder.build().await.context("cannot make a producer")?;
         producer.prepare(&self.topic).await.context("cannot produce to the topic")?;
         Ok(producer)
+    }
+
+    /// The consumer of the backlog, which the first thread has.
+    async fn drain(&self, client: &Client, index: usize) -> Result<Option<Consumer>> {
+        let Some(topic) = self.args.drain.as_deref().filter(|_| index == 0) else {
+            return Ok(None);
+        };
+        let partitions = client.admin().describe_topic(topic).await?.partitions;
+        let all: Vec<_> =
+            (0..partitions).map(|partition| (topic, partition, Start::Earliest)).collect();
+        let consumer = client.consumer().assign(&all).await;
+        Ok(Some(consumer.with_context(|| format!("cannot drain the topic {topic}"))?))
     }
 
     async fn consumer(&self, client: &Client, number: usize) -> Result<Consumer> {

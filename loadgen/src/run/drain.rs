@@ -1,0 +1,56 @@
+//! The consumer that catches up with a backlog beside the load.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use onrush_client::Consumer;
+
+use super::recorder::Recorder;
+use super::shared::Shared;
+use crate::time::Timeline;
+
+/// Reads another topic from its start for as long as the load lasts.
+pub(super) struct Draining {
+    pub(super) consumer: Consumer,
+    pub(super) recorder: Rc<RefCell<Recorder>>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) timeline: Timeline,
+}
+
+/// How often one that receives nothing looks whether it is time to end.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+impl Draining {
+    /// Reads until the run is over.
+    pub(super) async fn run(mut self) {
+        while !self.shared.is_stopped() {
+            let looked = tokio::time::timeout(LOOK_EVERY, self.drain_once()).await;
+            if let Ok(Err(error)) = looked {
+                self.recorder.borrow_mut().failed(error, 1);
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+            // A backlog is always ready: the load has its turn after each of its batches.
+            tokio::task::yield_now().await;
+        }
+        let Draining { consumer, recorder, .. } = self;
+        if let Err(error) = consumer.close().await {
+            recorder.borrow_mut().failed(error, 1);
+        }
+    }
+
+    async fn drain_once(&mut self) -> onrush_client::Result<()> {
+        let polled = self.consumer.poll().await?;
+        let now_ns = self.timeline.now_ns();
+        let (mut count, mut bytes) = (0, 0);
+        for record in polled.records()? {
+            let value = record.value.unwrap_or_default();
+            std::hint::black_box(value.first());
+            count += 1;
+            bytes += value.len() as u64;
+        }
+        self.recorder.borrow_mut().drained(now_ns, count, bytes);
+        Ok(())
+    }
+}

@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::io;
 use std::net::TcpStream as StdStream;
+use std::ops::Range;
 use std::os::fd::AsFd as _;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -15,10 +16,11 @@ use tokio::io::{AsyncRead as _, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
 use crate::outbox::Next;
-use crate::receive::{Receiver, Tail, places};
+use crate::receive::{Tail, places};
 use crate::session::Session;
 use crate::shard::Shared;
 use crate::timer::Timer;
+use crate::turn::Turn;
 
 /// Bytes sent in one turn before other connections have theirs.
 const TURN_BYTES: usize = 1024 * 1024;
@@ -116,7 +118,7 @@ impl Connection {
 
     fn is_over(&self) -> bool {
         if self.session.is_closing() {
-            return self.session.outbox.is_empty();
+            return self.session.is_closed();
         }
         (self.ended || self.shared.is_quiescing()) && self.session.is_settled()
     }
@@ -127,10 +129,13 @@ impl Connection {
             return Ok(false);
         }
         let shared = Rc::clone(&self.shared);
-        let mut receiver = shared.receiver.borrow_mut();
+        let mut turn = shared.turn.borrow_mut();
+        if turn.is_crowded() {
+            turn.append(None);
+        }
         let read = match self.tail.missing() {
-            Some(_) => self.read_on(context, &mut receiver),
-            None => self.read_anew(context, &mut receiver),
+            Some(_) => self.read_on(context, &mut turn),
+            None => self.read_anew(context, &mut turn),
         };
         match read {
             Poll::Pending => Ok(false),
@@ -146,38 +151,30 @@ impl Connection {
         }
     }
 
-    /// Reads into the hot buffer, behind the few bytes of a header that came before. False at the
-    /// end of the stream.
-    fn read_anew(
-        &mut self,
-        context: &mut Context<'_>,
-        receiver: &mut Receiver,
-    ) -> Poll<io::Result<bool>> {
-        let Receiver { hot, pool } = receiver;
+    /// Reads into the hot buffer, behind what is gathered there and the few bytes of a header that
+    /// came before. False at the end of the stream.
+    fn read_anew(&mut self, context: &mut Context<'_>, turn: &mut Turn) -> Poll<io::Result<bool>> {
+        let (start, room) = turn.room();
         let before = self.tail.bytes().len();
-        hot[..before].copy_from_slice(self.tail.bytes());
-        let mut buffer = ReadBuf::new(&mut hot[before..]);
+        room[..before].copy_from_slice(self.tail.bytes());
+        let mut buffer = ReadBuf::new(&mut room[before..]);
         ready!(Pin::new(&mut self.stream).poll_read(context, &mut buffer))?;
         let count = buffer.filled().len();
         if count == 0 {
             return Poll::Ready(Ok(false));
         }
-        self.tail.clear(pool);
-        let end = before + count;
-        let used = self.session.receive(None, &mut hot[..end]);
-        self.keep(receiver, used, end, used > 0);
+        self.tail.clear(&mut turn.pool);
+        let end = start + before + count;
+        let rest = self.session.receive(turn, None, start..end);
+        self.keep(turn, rest..end, rest > start);
         Poll::Ready(Ok(true))
     }
 
     /// Reads the rest of the frame behind its beginning, and what follows it into the hot buffer.
     /// False at the end of the stream.
-    fn read_on(
-        &mut self,
-        context: &mut Context<'_>,
-        receiver: &mut Receiver,
-    ) -> Poll<io::Result<bool>> {
+    fn read_on(&mut self, context: &mut Context<'_>, turn: &mut Turn) -> Poll<io::Result<bool>> {
         ready!(self.stream.poll_read_ready(context))?;
-        let Receiver { hot, pool } = receiver;
+        let (start, hot) = turn.room();
         let room = self.tail.room().len();
         let count = self.stream.try_read_vectored(&mut places(&mut self.tail, hot))?;
         if count == 0 {
@@ -189,33 +186,34 @@ impl Connection {
         let mut kept = self.tail.grew(count.min(room), decoder, budget);
         // The room was less than the frame misses: the hot buffer has more of it.
         let of_frame = in_hot.min(self.tail.missing().unwrap_or(0));
+        let (rest, end) = (start + of_frame, start + in_hot);
         if kept.is_ok() {
-            kept = self.tail.keep(&hot[..of_frame], decoder, budget, pool);
+            let more = start..rest;
+            kept = turn.with_pool(more, |more, pool| self.tail.keep(more, decoder, budget, pool));
         }
         if let Err(error) = kept {
             self.session.broken_frame(self.tail.bytes(), &error);
             return Poll::Ready(Ok(true));
         }
-        if let Some(frame) = self.tail.whole() {
-            let used = self.session.receive(Some(frame), &mut hot[of_frame..in_hot]);
-            self.tail.clear(pool);
-            self.keep(receiver, of_frame + used, in_hot, true);
+        if let Some(frame) = self.tail.take_whole() {
+            let rest = self.session.receive(turn, Some(frame), rest..end);
+            self.keep(turn, rest..end, true);
         }
         Poll::Ready(Ok(true))
     }
 
-    /// Keeps the incomplete frame that `from..to` of the hot buffer holds.
-    fn keep(&mut self, receiver: &mut Receiver, from: usize, to: usize, progressed: bool) {
-        let Receiver { hot, pool } = receiver;
-        let rest = &hot[from..to];
-        if rest.is_empty() || self.session.is_closing() {
+    /// Keeps the incomplete frame that `range` of the hot buffer holds.
+    fn keep(&mut self, turn: &mut Turn, range: Range<usize>, progressed: bool) {
+        if range.is_empty() || self.session.is_closing() {
             self.tail_since = None;
             return;
         }
-        let budget = self.shared.broker.budget();
-        if let Err(error) = self.tail.keep(rest, self.session.decoder(), budget, pool) {
-            self.session.broken_frame(rest, &error);
-        }
+        let (decoder, budget) = (self.session.decoder(), self.shared.broker.budget());
+        turn.with_pool(range, |rest, pool| {
+            if let Err(error) = self.tail.keep(rest, decoder, budget, pool) {
+                self.session.broken_frame(rest, &error);
+            }
+        });
         if progressed || self.tail_since.is_none() {
             let since = self.session.now();
             self.tail_since = Some(since);
@@ -232,7 +230,7 @@ impl Connection {
         }
         self.session.frame_too_slow();
         self.tail_since = None;
-        self.tail.clear(&mut self.shared.receiver.borrow_mut().pool);
+        self.tail.clear(&mut self.shared.turn.borrow_mut().pool);
     }
 
     /// Sends what waits.

@@ -5,14 +5,14 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use bytes::{Bytes, BytesMut};
-use onrush_protocol::FrameHeader;
+use bytes::BytesMut;
 
 use crate::frame::{Frame, Payload};
 use crate::pipe::{FrameReceiver, FrameSender};
-use crate::session::{Group, Session};
+use crate::session::Session;
 use crate::shard::Shared;
 use crate::timer::Timer;
+use crate::turn::Source;
 
 /// The client's end of a connection within the process.
 #[derive(Debug)]
@@ -58,13 +58,6 @@ struct Connection {
     timer: Timer,
     /// The client is gone.
     ended: bool,
-}
-
-/// A request whose record batches may be stamped in place.
-struct Request {
-    header: FrameHeader,
-    body: Bytes,
-    payload: BytesMut,
 }
 
 /// Record batches in one piece and our own: without a copy when the client has let go of them.
@@ -125,23 +118,17 @@ impl Connection {
             }
             Poll::Ready(Ok(())) => {}
         }
-        let mut requests: Vec<Request> = self
-            .incoming
-            .drain(..)
-            .map(|frame| Request {
-                header: frame.header,
-                body: frame.body,
-                payload: own(frame.payload),
-            })
-            .collect();
-        let mut group = Group::default();
-        for request in &mut requests {
+        let shared = Rc::clone(&self.shared);
+        let mut turn = shared.turn.borrow_mut();
+        for frame in self.incoming.drain(..) {
             if self.session.is_closing() {
                 break;
             }
-            self.session.frame(&request.header, &request.body, &mut request.payload, &mut group);
+            let source = Source::InProcess { body: frame.body, payload: own(frame.payload) };
+            self.session.frame(&mut turn, &frame.header, source);
         }
-        self.session.finish(group);
+        // There are few connections within a process: to wait for others would only take time.
+        self.session.append(&mut turn);
         true
     }
 

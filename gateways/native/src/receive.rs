@@ -1,5 +1,5 @@
-//! Receiving: one hot buffer for all connections of a shard, and a buffer of its own for what a
-//! connection holds of a frame that has not wholly arrived.
+//! Receiving what does not come at once: a buffer of its own for what a connection holds of a frame
+//! that has not wholly arrived in the shard's hot buffer.
 
 use std::io::IoSliceMut;
 
@@ -83,23 +83,40 @@ impl Tail {
         &mut self.buffer[self.filled..end]
     }
 
-    /// The frame, once it is whole.
-    pub(crate) fn whole(&mut self) -> Option<&mut [u8]> {
-        if self.frame_len == Some(self.filled) {
-            Some(&mut self.buffer[..self.filled])
-        } else {
-            None
+    /// Gives the frame away, once it is whole.
+    pub(crate) fn take_whole(&mut self) -> Option<TailFrame> {
+        if self.frame_len != Some(self.filled) {
+            return None;
         }
+        let Tail { buffer, filled, held, .. } = std::mem::take(self);
+        Some(TailFrame { buffer, len: filled, _held: held })
     }
 
     /// Forgets the frame.
     pub(crate) fn clear(&mut self, pool: &mut TailPool) {
         if !self.buffer.is_empty() {
-            pool.give(std::mem::take(&mut self.buffer));
+            pool.give_buffer(std::mem::take(&mut self.buffer));
         }
         self.filled = 0;
         self.frame_len = None;
         self.held = None;
+    }
+}
+
+/// A whole frame that came with several reads. It counts as held until it is dropped.
+pub(crate) struct TailFrame {
+    buffer: Vec<u8>,
+    len: usize,
+    _held: Option<Held>,
+}
+
+impl TailFrame {
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.buffer[..self.len]
+    }
+
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.buffer[..self.len]
     }
 }
 
@@ -117,22 +134,15 @@ impl TailPool {
         self.spare.pop().unwrap_or_default()
     }
 
-    fn give(&mut self, buffer: Vec<u8>) {
+    /// A frame is done with.
+    pub(crate) fn give(&mut self, frame: TailFrame) {
+        self.give_buffer(frame.buffer);
+    }
+
+    fn give_buffer(&mut self, buffer: Vec<u8>) {
         if self.spare.len() < Self::SPARE_MAX && buffer.capacity() <= Self::BYTES_MAX {
             self.spare.push(buffer);
         }
-    }
-}
-
-/// What all connections of a shard receive into.
-pub(crate) struct Receiver {
-    pub(crate) hot: Box<[u8]>,
-    pub(crate) pool: TailPool,
-}
-
-impl Receiver {
-    pub(crate) fn new(bytes: usize) -> Self {
-        Self { hot: vec![0; bytes.max(64 * 1024)].into_boxed_slice(), pool: TailPool::default() }
     }
 }
 

@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::in_process::{self, InProcess};
 use crate::options::Options;
-use crate::receive::Receiver;
+use crate::turn::{Turn, end_turns};
 use crate::{connection, pipe};
 
 /// Connections handed over that a shard has not taken up yet.
@@ -108,7 +108,7 @@ pub fn shard(broker: &Broker, options: &Options, address: &Address) -> (ShardHan
 pub(crate) struct Shared {
     pub(crate) broker: Broker,
     pub(crate) options: Options,
-    pub(crate) receiver: RefCell<Receiver>,
+    pub(crate) turn: RefCell<Turn>,
     address: Address,
     quiescing: Cell<bool>,
     /// The signals of all connections, to wake them when the shard stops.
@@ -172,7 +172,7 @@ impl Shard {
     /// `LocalRuntime` or a `LocalSet`.
     pub async fn run(mut self) {
         let shared = Rc::new(Shared {
-            receiver: RefCell::new(Receiver::new(self.options.receive_buffer_bytes)),
+            turn: RefCell::new(Turn::new(self.options.receive_buffer_bytes)),
             open: self.broker.metrics().connections("native"),
             broker: self.broker,
             options: self.options,
@@ -182,6 +182,8 @@ impl Shard {
             next_connection: Cell::new(0),
             finished: RefCell::default(),
         });
+        let turns = Rc::clone(&shared);
+        let _turns = AbortOnDrop(tokio::task::spawn_local(async move { end_turns(&turns).await }));
         while let Some(job) = self.jobs.recv().await {
             match job {
                 Job::Socket(_) | Job::InProcess(_) if shared.is_quiescing() => {}
@@ -191,5 +193,14 @@ impl Shard {
                 Job::End => return,
             }
         }
+    }
+}
+
+/// A task that lives no longer than this.
+struct AbortOnDrop(tokio::task::JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }

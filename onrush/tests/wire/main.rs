@@ -5,3 +5,4 @@ mod broken;
 mod produce;
 mod read;
 mod socket;
+mod turn;

@@ -7,7 +7,8 @@ use std::time::Duration;
 use bytes::BytesMut;
 use onrush::{Config, Onrush};
 use onrush_protocol::request::{
-    Acks, CreateTopicsRequest, HelloRequest, NewTopic, ProducePart, ProduceRequest, RequestMessage,
+    Acks, ConfigEntry, CreateTopicsRequest, HelloRequest, NewTopic, ProducePart, ProduceRequest,
+    RequestMessage,
 };
 use onrush_protocol::response::{Deliver, ProduceResponse};
 use onrush_protocol::wire::Maybe;
@@ -168,8 +169,23 @@ impl Socket {
     }
 
     pub(crate) fn create_topic(&mut self, name: &str, partitions: u32) -> TopicId {
-        let topic =
-            NewTopic { name: name.to_owned(), partitions: Some(partitions), configs: Vec::new() };
+        self.create_topic_with(name, partitions, &[])
+    }
+
+    pub(crate) fn create_topic_with(
+        &mut self,
+        name: &str,
+        partitions: u32,
+        configs: &[(&str, &str)],
+    ) -> TopicId {
+        let configs = configs
+            .iter()
+            .map(|(name, value)| ConfigEntry {
+                key: (*name).to_owned(),
+                value: (*value).to_owned(),
+            })
+            .collect();
+        let topic = NewTopic { name: name.to_owned(), partitions: Some(partitions), configs };
         let request = CreateTopicsRequest { topics: vec![topic], validate_only: false };
         let created = self.ask(&request).unwrap().topics.remove(0);
         assert_eq!(created.error, Maybe::NONE);

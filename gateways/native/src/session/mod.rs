@@ -15,24 +15,27 @@ mod produce;
 mod subscribe;
 mod topics;
 
+use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Context;
 use std::time::Duration;
 
-use onrush_broker::{Broker, Placed, Signal};
+use onrush_broker::{Broker, Signal};
 use onrush_protocol::frame::{FrameDecoder, FrameError};
 use onrush_protocol::request::{FetchRequest, Request, RequestMessage};
 use onrush_protocol::{DecodeError, ErrorCode, FrameHeader, HEADER_LEN, Opcode, WireError};
 use onrush_protocol::{Message, features};
 
 use self::acks::Acks;
+pub(crate) use self::acks::{PartitionKey, RequestKey};
 use self::calls::Calls;
 use self::fetch::Fetches;
-pub(crate) use self::produce::Group;
 use self::subscribe::Subscriptions;
 use crate::outbox::Outbox;
+use crate::receive::TailFrame;
 use crate::shard::Shared;
+use crate::turn::{Inbox, Source, Turn};
 
 /// Why a connection ends.
 #[derive(Debug)]
@@ -81,18 +84,23 @@ pub(crate) struct Session {
     produces: bool,
     /// No deadline comes before this one.
     soonest: Option<Duration>,
-    /// Reused from one append to the next.
-    produce_results: Vec<Result<Placed, onrush_broker::Error>>,
+    /// What became of what the shard's turn gathered from here.
+    inbox: Rc<Inbox>,
+    /// Parts gathered of which nothing is known yet.
+    gathered: usize,
 }
 
 impl Session {
     pub(crate) fn new(shared: &Rc<Shared>, host: &str) -> Self {
         let broker = shared.broker.clone();
         let until = broker.clock().monotonic().saturating_add(shared.options.hello_timeout);
+        let signal = Signal::new();
         Self {
             broker,
             shared: Rc::clone(shared),
-            signal: Signal::new(),
+            inbox: Inbox::new(&signal),
+            gathered: 0,
+            signal,
             outbox: Outbox::new(shared.options.copy_bytes_max),
             decoder: FrameDecoder::new(shared.options.frame_bytes_max),
             phase: Phase::Greeting { until },
@@ -105,7 +113,6 @@ impl Session {
             calls: Calls::default(),
             produces: false,
             soonest: Some(until),
-            produce_results: Vec::new(),
         }
     }
 
@@ -148,7 +155,15 @@ impl Session {
 
     /// Whether nothing is owed to the peer.
     pub(crate) fn is_settled(&self) -> bool {
-        self.outbox.is_empty() && self.acks.unanswered() == 0 && self.calls.is_empty()
+        self.outbox.is_empty()
+            && self.gathered == 0
+            && self.acks.unanswered() == 0
+            && self.calls.is_empty()
+    }
+
+    /// Whether a conversation that ends has said everything.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.is_closing() && self.gathered == 0 && self.outbox.is_empty()
     }
 
     /// Whether more may be read from the peer now. If not, the signal fires once that changes, or
@@ -166,51 +181,56 @@ impl Session {
         self.broker.clock().monotonic()
     }
 
-    /// Takes the whole frames at the start of `bytes`, after `first`, a frame that began in an
-    /// earlier read; answers how many of `bytes` were used. The rest is an incomplete frame.
-    pub(crate) fn receive<'b>(
+    /// Takes the whole frames at the start of `range` of the hot buffer, after `first`, a frame that
+    /// began in an earlier read; answers where what is left begins: an incomplete frame.
+    pub(crate) fn receive(
         &mut self,
-        first: Option<&'b mut [u8]>,
-        bytes: &'b mut [u8],
+        turn: &mut Turn,
+        first: Option<TailFrame>,
+        range: Range<usize>,
     ) -> usize {
-        let mut group = Group::default();
+        let mut used = 0;
         if let Some(first) = first {
-            self.receive_frames(first, &mut group);
+            match self.decoder.header(first.bytes()) {
+                Ok(Some(header)) => {
+                    used += header.frame_len();
+                    self.frame(turn, &header, Source::Tail(first));
+                }
+                // It was decoded before its rest was waited for.
+                Ok(None) => {}
+                Err(error) => self.broken_frame(first.bytes(), &error),
+            }
         }
-        let used = self.receive_frames(bytes, &mut group);
-        self.finish(group);
-        used
+        let rest = self.receive_frames(turn, range.clone());
+        used += rest - range.start;
+        if self.is_closing() || turn.at_once(used) {
+            self.append(turn);
+        }
+        rest
     }
 
-    fn receive_frames<'b>(&mut self, mut bytes: &'b mut [u8], group: &mut Group<'b>) -> usize {
-        let mut used = 0;
+    fn receive_frames(&mut self, turn: &mut Turn, range: Range<usize>) -> usize {
+        let mut at = range.start;
         while !self.is_closing() {
+            let bytes = turn.received(at..range.end);
             let header = match self.decoder.header(bytes) {
                 Ok(Some(header)) if bytes.len() >= header.frame_len() => header,
-                Ok(_) => return used,
+                Ok(_) => return at,
                 Err(error) => {
                     self.broken_frame(bytes, &error);
                     break;
                 }
             };
-            let (frame, rest) = std::mem::take(&mut bytes).split_at_mut(header.frame_len());
-            bytes = rest;
-            used += header.frame_len();
-            let (head, payload) = frame.split_at_mut(header.payload_range().start);
-            self.frame(&header, &head[HEADER_LEN..], payload, group);
+            let frame = at..at + header.frame_len();
+            at = frame.end;
+            self.frame(turn, &header, Source::Hot(frame));
         }
         // Nothing after the end of the conversation is looked at.
-        used + bytes.len()
+        range.end
     }
 
-    /// Takes one frame. Appends join the group, which the caller has to [`Session::finish`].
-    pub(crate) fn frame<'b>(
-        &mut self,
-        header: &FrameHeader,
-        body: &[u8],
-        payload: &'b mut [u8],
-        group: &mut Group<'b>,
-    ) {
+    /// Takes one frame. What it wants appended is gathered.
+    pub(crate) fn frame(&mut self, turn: &mut Turn, header: &FrameHeader, source: Source) {
         let opcode = match Opcode::from_code(header.opcode) {
             Ok(opcode) if header.flags == 0 => opcode,
             Ok(opcode) => {
@@ -226,26 +246,21 @@ impl Session {
             self.refuse(opcode, header.correlation, &error);
             return self.close();
         }
-        let handled = if opcode == Opcode::Produce {
-            self.produce(header.correlation, body, payload, group)
-        } else {
-            // What came before is visible to what comes after.
-            let before = self.append(std::mem::take(group));
-            if payload.is_empty() {
-                before.and_then(|()| self.request(opcode, header.correlation, body))
-            } else {
-                let error = DecodeError::UnexpectedPayload { payload: payload.len() };
-                self.refuse(opcode, header.correlation, &WireError::from(&error));
-                before
-            }
-        };
-        self.closed_by(handled);
-    }
-
-    /// Appends what the frames before have gathered.
-    pub(crate) fn finish(&mut self, group: Group<'_>) {
-        let appended = self.append(group);
-        self.closed_by(appended);
+        if opcode == Opcode::Produce {
+            let handled = self.produce(turn, header, source);
+            return self.closed_by(handled);
+        }
+        // What came before is visible to what comes after.
+        self.append(turn);
+        let payload = source.payload_len(header);
+        if payload > 0 {
+            let error = DecodeError::UnexpectedPayload { payload };
+            return self.refuse(opcode, header.correlation, &WireError::from(&error));
+        }
+        if !self.is_closing() {
+            let handled = self.request(opcode, header.correlation, source.body(header, turn));
+            self.closed_by(handled);
+        }
     }
 
     fn closed_by(&mut self, result: Result<(), Close>) {
@@ -361,6 +376,7 @@ impl Session {
             tracing::info!(peer = %self.peer.host, "connection closed: it did not say hello in time");
             return self.close();
         }
+        self.take_answers();
         self.progress_acks();
         self.progress_fetches();
         self.subscriptions.look_again();

@@ -1,46 +1,34 @@
-//! Produce: all requests of one read, grouped so that each partition is appended to once.
+//! Produce: its parts are gathered in the shard's turn, and answered once that has appended them.
 
-use std::sync::Arc;
+use std::rc::Rc;
 use std::time::Duration;
 
-use onrush_broker::{Acks as BrokerAcks, Partition, Placed, ProduceBatch};
+use onrush_broker::{Acks as BrokerAcks, Placed};
 use onrush_protocol::request::{Acks, Parts, ProduceRequest};
 use onrush_protocol::response::{ProducePartResponse, ProduceResponse};
 use onrush_protocol::wire::Maybe;
-use onrush_protocol::{Message as _, Opcode, WireError};
+use onrush_protocol::{FrameHeader, Message as _, Opcode, WireError};
 
-use super::acks::{PartitionKey, RequestKey, failed};
+use super::acks::{RequestKey, failed};
 use super::errors::{epoch_error, wire_error};
 use super::{Close, Session};
+use crate::turn::{Entry, Place, Source, Turn};
 
-/// One part of one produce request, its batches still where they were received.
-struct Entry<'b> {
-    partition: Arc<Partition>,
-    name: PartitionKey,
-    /// Nothing: the producer wants no answer.
-    request: Option<RequestKey>,
-    part: u32,
-    deadline: Duration,
-    batch: ProduceBatch<'b>,
-}
-
-/// Parts that will be appended together.
-#[derive(Default)]
-pub(crate) struct Group<'b> {
-    entries: Vec<Entry<'b>>,
-}
+/// An idle connection keeps room for at most so many answers.
+const ANSWERS_KEPT: usize = 8;
 
 impl Session {
-    /// Takes a produce request into the group. What is wrong with it is answered at once.
-    pub(super) fn produce<'b>(
+    /// Gathers a produce request. What is wrong with it is answered at once.
+    pub(super) fn produce(
         &mut self,
-        correlation: u32,
-        body: &[u8],
-        mut payload: &'b mut [u8],
-        group: &mut Group<'b>,
+        turn: &mut Turn,
+        header: &FrameHeader,
+        source: Source,
     ) -> Result<(), Close> {
-        let request = ProduceRequest::decode(body)
-            .and_then(|request| request.check_payload(payload.len()).map(|()| request));
+        let correlation = header.correlation;
+        let request = ProduceRequest::decode(source.body(header, turn)).and_then(|request| {
+            request.check_payload(source.payload_len(header)).map(|()| request)
+        });
         let request = match request {
             Ok(request) => request,
             Err(error) => {
@@ -71,61 +59,58 @@ impl Session {
         if request.acks == Acks::All {
             self.note_deadline(deadline);
         }
+        let mut payload = turn.hold(header, source);
         for (part, asked) in (0_u32..).zip(&request.parts) {
-            let (bytes, rest) = payload.split_at_mut(asked.batches_length as usize);
-            payload = rest;
+            let length = asked.batches_length as usize;
             let found =
                 self.broker.partition(asked.topic_id, asked.partition).map_err(|e| wire_error(&e));
             let found = found.and_then(|partition| {
                 epoch_error(asked.leader_epoch, &partition).map_or(Ok(partition), Err)
             });
             match found {
-                Ok(partition) => group.entries.push(Entry {
-                    partition,
-                    name: (asked.topic_id, asked.partition),
-                    request: key,
-                    part,
-                    deadline,
-                    batch: ProduceBatch { bytes, expected_offset: asked.expected_offset.0, acks },
-                }),
+                Ok(partition) => {
+                    let name = (asked.topic_id, asked.partition);
+                    self.gathered += 1;
+                    turn.gather(Entry {
+                        place: Place { partition, name, request: key, part, deadline },
+                        inbox: Rc::clone(&self.inbox),
+                        payload,
+                        length,
+                        expected_offset: asked.expected_offset.0,
+                        acks,
+                    });
+                }
                 Err(error) => self.produced_nothing(key, part, error)?,
             }
+            payload = payload.after(length);
         }
         Ok(())
     }
 
-    /// Appends the group, one append for each partition, and answers what can be answered.
-    pub(super) fn append(&mut self, group: Group<'_>) -> Result<(), Close> {
-        let mut entries = group.entries;
-        if entries.is_empty() {
-            return Ok(());
+    /// Has the turn append what it has gathered, if some of it came from here, and answers that.
+    pub(crate) fn append(&mut self, turn: &mut Turn) {
+        if self.gathered > 0 {
+            turn.append(Some(&self.inbox));
+            self.take_answers();
+            self.progress_acks();
         }
-        let one_partition = entries.iter().all(|entry| entry.name == entries[0].name);
-        if !one_partition {
-            // Stable: what one producer sent to one partition keeps its order.
-            entries.sort_by_key(|entry| entry.name);
+    }
+
+    /// Answers what was appended, as far as it can be answered.
+    pub(super) fn take_answers(&mut self) {
+        if self.gathered == 0 {
+            return;
         }
-        let mut batches = Vec::with_capacity(entries.len());
-        let mut places = Vec::with_capacity(entries.len());
-        for Entry { partition, name, request, part, deadline, batch } in entries {
-            batches.push(batch);
-            places.push(Place { partition, name, request, part, deadline });
+        let inbox = Rc::clone(&self.inbox);
+        let mut answers = inbox.answers.borrow_mut();
+        for (place, result) in answers.drain(..) {
+            self.gathered -= 1;
+            let placed = self.placed(&place, result);
+            self.closed_by(placed);
         }
-        let mut results = std::mem::take(&mut self.produce_results);
-        let mut at = 0;
-        while at < places.len() {
-            let name = places[at].name;
-            let end = at + places[at..].iter().take_while(|place| place.name == name).count();
-            results.clear();
-            places[at].partition.produce(&mut batches[at..end], &mut results);
-            for (place, result) in places[at..end].iter().zip(results.drain(..)) {
-                self.placed(place, result)?;
-            }
-            at = end;
+        if answers.capacity() > ANSWERS_KEPT {
+            *answers = Vec::new();
         }
-        self.produce_results = results;
-        self.progress_acks();
-        Ok(())
     }
 
     fn placed(
@@ -181,13 +166,4 @@ impl Session {
             None => Err(Close::Refused(error)),
         }
     }
-}
-
-/// An entry without its bytes.
-struct Place {
-    partition: Arc<Partition>,
-    name: PartitionKey,
-    request: Option<RequestKey>,
-    part: u32,
-    deadline: Duration,
 }

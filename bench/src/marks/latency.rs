@@ -165,6 +165,8 @@ impl Setup {
             "--producers 1 --size 100 --rate max --acks all --topic cold --message-count {backlog}"
         );
         self.load(&broker, &fill)?;
+        // All of it on disk: the first run must not share it with what the fill left behind.
+        forget_cached(&data)?;
         let mut readings = Vec::new();
         for (how, goal) in [(WRITTEN, BACKLOG_P99), (DURABLE, BACKLOG_DURABLE)] {
             let how = format!("{how} --config segment.ms=1000");

@@ -48,7 +48,12 @@ impl Signal {
         if self.take() {
             return Poll::Ready(());
         }
-        self.waker.lock().replace(context.waker().clone());
+        {
+            let mut waker = self.waker.lock();
+            if !waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
+                *waker = Some(context.waker().clone());
+            }
+        }
         // A notification between the first look and the store has found no waker: look again.
         if self.take() { Poll::Ready(()) } else { Poll::Pending }
     }

@@ -69,6 +69,16 @@ struct Connection {
     ended: bool,
 }
 
+/// How far receiving came.
+enum Received {
+    /// There is nothing more for now; this connection is woken when there is.
+    All,
+    /// There may be more.
+    Some,
+    /// The session takes nothing for now.
+    NotNow,
+}
+
 /// How far sending came.
 enum Sent {
     All,
@@ -82,25 +92,28 @@ impl Connection {
     /// One turn. Ready when the connection is over.
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         for _ in 0..TURN_ROUNDS {
-            let mut again = false;
-            if self.session.signal().poll_notified(context).is_ready() {
-                self.session.progress();
-                again = true;
-            }
+            let mut again = self.hear(context);
             if self.timer.poll(context, &mut self.session).is_ready() {
                 self.check_tail();
                 again = true;
             }
-            if self.shared.is_quiescing() {
+            let received = if self.shared.is_quiescing() {
                 self.session.quiesce();
+                Received::All
             } else {
-                again |= self.receive(context)?;
-            }
+                self.receive(context)?
+            };
             let more = self.session.advance(context);
             let sent = self.send(context)?;
             if self.is_over() {
                 return Poll::Ready(Ok(()));
             }
+            again |= match received {
+                Received::All => false,
+                Received::Some => true,
+                // What has left may have made room.
+                Received::NotNow => self.session.may_receive(),
+            };
             match sent {
                 Sent::Enough => break,
                 Sent::All => again |= more,
@@ -116,6 +129,18 @@ impl Connection {
         Poll::Pending
     }
 
+    /// Looks at what the signal tells of. True when it may have more to tell; otherwise it wakes
+    /// this connection when it has.
+    fn hear(&mut self, context: &mut Context<'_>) -> bool {
+        for _ in 0..2 {
+            if self.session.signal().poll_notified(context).is_pending() {
+                return false;
+            }
+            self.session.progress();
+        }
+        true
+    }
+
     fn is_over(&self) -> bool {
         if self.session.is_closing() {
             return self.session.is_closed();
@@ -123,10 +148,13 @@ impl Connection {
         (self.ended || self.shared.is_quiescing()) && self.session.is_settled()
     }
 
-    /// Reads once, and has the session take what came. True when something did.
-    fn receive(&mut self, context: &mut Context<'_>) -> io::Result<bool> {
-        if self.ended || !self.session.may_receive() {
-            return Ok(false);
+    /// Reads once, and has the session take what came.
+    fn receive(&mut self, context: &mut Context<'_>) -> io::Result<Received> {
+        if self.ended {
+            return Ok(Received::All);
+        }
+        if !self.session.may_receive() {
+            return Ok(Received::NotNow);
         }
         let shared = Rc::clone(&self.shared);
         let mut turn = shared.turn.borrow_mut();
@@ -138,17 +166,14 @@ impl Connection {
             None => self.read_anew(context, &mut turn),
         };
         match read {
-            Poll::Pending => Ok(false),
-            Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {
-                // Readiness was stale: ask again, to be woken when it is not.
-                context.waker().wake_by_ref();
-                Ok(false)
-            }
-            Poll::Ready(result) => {
-                self.ended = !result?;
-                Ok(!self.ended)
-            }
+            Poll::Pending => return Ok(Received::All),
+            Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Poll::Ready(result) => self.ended = !result?,
         }
+        // A read that did not fill its buffer has emptied the socket: asking once more only
+        // registers for what comes next.
+        let empty = self.ended || self.stream.poll_read_ready(context)?.is_pending();
+        Ok(if empty { Received::All } else { Received::Some })
     }
 
     /// Reads into the hot buffer, behind what is gathered there and the few bytes of a header that

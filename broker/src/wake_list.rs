@@ -22,7 +22,7 @@ pub(crate) struct WakeList {
 
 impl WakeList {
     /// Fires `signal` once the watermark is at or past `target`; at once if it is already.
-    /// True when it has to wait.
+    /// True when it has to wait: then it need not ask again until the signal has fired.
     pub(crate) fn register(
         &self,
         target: Offset,
@@ -30,11 +30,14 @@ impl WakeList {
         watermark: impl Fn() -> Offset,
     ) -> bool {
         {
+            let passed = watermark();
             let mut waiting = self.waiting.lock();
             let entry = waiting
                 .entry(Arc::as_ptr(signal).addr())
                 .or_insert_with(|| (target, Arc::clone(signal)));
-            entry.0 = entry.0.min(target);
+            // What was registered too late to wait is still here. It must not stand in for this:
+            // the next watermark would take it out, and nobody would wait for `target`.
+            entry.0 = if entry.0 <= passed { target } else { entry.0.min(target) };
             self.len.store(waiting.len(), Ordering::SeqCst);
         }
         // The writer publishes first and looks here after; we register first and look after: with
@@ -96,6 +99,19 @@ mod tests {
         let list = WakeList::default();
         let signal = Signal::new();
         assert!(!list.register(Offset::new(5), &signal, || Offset::new(5)));
+        assert!(signal.take());
+    }
+
+    #[test]
+    fn what_fired_at_once_does_not_stand_in_for_what_comes_after() {
+        let list = WakeList::default();
+        let signal = Signal::new();
+        assert!(!list.register(Offset::new(5), &signal, || Offset::new(5)));
+        assert!(signal.take());
+        assert!(list.register(Offset::new(9), &signal, || Offset::new(5)));
+        list.fire(Offset::new(6));
+        assert!(!signal.take(), "9 is not passed");
+        list.fire(Offset::new(9));
         assert!(signal.take());
     }
 

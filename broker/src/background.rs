@@ -13,6 +13,13 @@ use crate::looping::{self, Next};
 use crate::shared_log::SharedLog;
 use crate::{Error, checkpoint};
 
+/// Logs that are checkpointed together, whatever their number.
+const CHECKPOINTS_AT_ONCE: usize = 32;
+/// Where more have changed, each interval's are spread over so many parts of it: all at once they
+/// would hold up a round of syncing producers' writes.
+const PARTS: u32 = 8;
+const CHECKPOINT_PARTS: usize = PARTS as usize;
+
 /// The broker's own work, to be run beside it: by two threads in a server, or by the one thread of
 /// an embedded broker. Without it nothing becomes durable.
 #[derive(Debug)]
@@ -27,7 +34,12 @@ impl Background {
 
     /// The two loops.
     pub fn split(self) -> (SyncLoop, IoLoop) {
-        let io = IoLoop { shared: Arc::clone(&self.shared), checkpoint_due: None, tick_due: None };
+        let io = IoLoop {
+            shared: Arc::clone(&self.shared),
+            checkpoint_due: None,
+            checkpoint_share: 0,
+            tick_due: None,
+        };
         (SyncLoop::new(self.shared), io)
     }
 }
@@ -38,6 +50,8 @@ pub struct IoLoop {
     shared: Arc<Inner>,
     /// When the logs that have changed are checkpointed, by the monotonic clock.
     checkpoint_due: Option<Duration>,
+    /// How many of them in each of the parts of an interval.
+    checkpoint_share: usize,
     tick_due: Option<Duration>,
 }
 
@@ -67,12 +81,19 @@ impl IoLoop {
             return Next::Again;
         }
         let now = services.clock.monotonic();
-        if services.io.has_changed() {
+        let changed = services.io.count_changed();
+        if changed > 0 {
             let interval = services.config.checkpoint_interval;
             let due = *self.checkpoint_due.get_or_insert(now.saturating_add(interval));
             if now >= due {
-                self.checkpoint_due = None;
-                self.shared.checkpoint();
+                let share = changed.div_ceil(CHECKPOINT_PARTS).max(CHECKPOINTS_AT_ONCE);
+                self.checkpoint_share = self.checkpoint_share.max(share);
+                self.shared.checkpoint(self.checkpoint_share);
+                if changed > self.checkpoint_share {
+                    self.checkpoint_due = Some(now.saturating_add(interval / PARTS));
+                } else {
+                    (self.checkpoint_due, self.checkpoint_share) = (None, 0);
+                }
             }
         }
         if self.tick_due.is_none_or(|due| now >= due) || services.take_tick_wanted() {
@@ -153,10 +174,10 @@ impl Inner {
         }
     }
 
-    /// Writes checkpoints for all logs that have changed.
-    pub(crate) fn checkpoint(&self) {
+    /// Writes checkpoints for logs that have changed, those first that wait longest.
+    pub(crate) fn checkpoint(&self, max: usize) {
         let _turn = self.maintenance.lock();
-        let changed = self.services.io.take_changed();
+        let changed = self.services.io.take_changed(max);
         checkpoint::run(self, &changed);
         self.snapshot_journals();
     }

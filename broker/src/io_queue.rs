@@ -134,12 +134,17 @@ impl IoQueue {
         }
     }
 
-    pub(crate) fn has_changed(&self) -> bool {
-        !self.changed.lock().is_empty()
+    pub(crate) fn count_changed(&self) -> usize {
+        self.changed.lock().len()
     }
 
-    pub(crate) fn take_changed(&self) -> Vec<Arc<SharedLog>> {
-        let changed = std::mem::take(&mut *self.changed.lock());
+    /// Takes at most so many, those first that were noted first.
+    pub(crate) fn take_changed(&self, max: usize) -> Vec<Arc<SharedLog>> {
+        let changed: Vec<_> = {
+            let mut all = self.changed.lock();
+            let count = all.len().min(max);
+            all.drain(..count).collect()
+        };
         for log in &changed {
             log.changed.store(false, Ordering::SeqCst);
         }

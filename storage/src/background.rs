@@ -5,11 +5,12 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use onrush_sys::{Disk, OpenMode};
+use onrush_sys::{Disk, File, OpenMode};
 
 use crate::error::{IoContext, Result, StorageError};
 use crate::index::Point;
 use crate::names::SegmentSeq;
+use crate::room::Room;
 use crate::segment::{Segment, SegmentFile};
 use crate::slots::Slots;
 use crate::view::Shared;
@@ -44,8 +45,8 @@ pub struct BackgroundJob {
 #[derive(Debug)]
 enum Kind {
     RaiseEpoch { slots: Arc<Slots>, epoch: LeaderEpoch, end: Offset },
-    Prepare { seq: SegmentSeq, allocate: u64 },
-    Preallocate { file: Arc<SegmentFile>, from: u64, to: u64 },
+    Prepare { seq: SegmentSeq, room: Room },
+    Preallocate { file: Arc<SegmentFile>, from: u64, room: Room },
     GiveBack { segment: Arc<Segment>, length: u64 },
     Discard { seq: SegmentSeq },
 }
@@ -66,9 +67,9 @@ impl BackgroundJob {
             Kind::RaiseEpoch { slots, epoch, end } => {
                 slots.write_both(|state| state.raise_epoch(*epoch, *end))
             }
-            Kind::Prepare { seq, allocate } => prepare(disk, &self.shared.dir, *seq, *allocate),
-            Kind::Preallocate { file, from, to } => {
-                file.file().preallocate(*from, to - from).at("reserve room in", &file.path())
+            Kind::Prepare { seq, room } => prepare(disk, &self.shared.dir, *seq, *room),
+            Kind::Preallocate { file, from, room } => {
+                make_room(&**file.file(), *from, *room).at("reserve room in", &file.path())
             }
             Kind::GiveBack { segment, length } => give_back(&self.shared, segment, *length),
             Kind::Discard { seq } => discard(disk, &self.shared.dir, *seq),
@@ -86,21 +87,26 @@ fn give_back(shared: &Shared, segment: &Arc<Segment>, length: u64) -> Result<()>
     }
 }
 
+fn make_room(file: &dyn File, from: u64, room: Room) -> io::Result<()> {
+    match room {
+        Room::Zeros(0) | Room::Reserve(0) => Ok(()),
+        Room::Zeros(bytes) => file.append_zeros(bytes).map(drop),
+        Room::Reserve(bytes) => file.preallocate(from, bytes),
+    }
+}
+
 /// Makes an empty segment, durably. Its number was never used before, so a file of that name can
 /// only be what an earlier, failed attempt left.
-pub(crate) fn prepare(disk: &dyn Disk, dir: &Path, seq: SegmentSeq, allocate: u64) -> Result<()> {
-    make(disk, dir, seq, allocate)?;
+pub(crate) fn prepare(disk: &dyn Disk, dir: &Path, seq: SegmentSeq, room: Room) -> Result<()> {
+    make(disk, dir, seq, room)?;
     disk.sync_dir(dir).at("sync", dir)
 }
 
 /// Makes an empty segment; its name is not durable yet.
-pub(crate) fn make(disk: &dyn Disk, dir: &Path, seq: SegmentSeq, allocate: u64) -> Result<()> {
+pub(crate) fn make(disk: &dyn Disk, dir: &Path, seq: SegmentSeq, room: Room) -> Result<()> {
     let path = seq.log_path(dir);
     let file = disk.open(&path, OpenMode::Create).at("create", &path)?;
-    if allocate > 0 {
-        file.preallocate(0, allocate).at("reserve room in", &path)?;
-    }
-    Ok(())
+    make_room(&*file, 0, room).at("reserve room in", &path)
 }
 
 /// Deletes a segment that was prepared and never begun.
@@ -151,15 +157,16 @@ impl LogWriter {
                 self.spare = Spare::None;
                 self.outrun.push(seq);
             }
-            Kind::Prepare { seq, allocate } => {
+            Kind::Prepare { seq, room } => {
                 self.spare = if sound {
-                    Spare::Ready { seq, allocated: allocate }
+                    Spare::Ready { seq, allocated: room.bytes() }
                 } else {
-                    let step = self.cfg.preallocate_max_bytes.max(1 << 20);
+                    let step = self.cfg.preallocate_max_bytes.clamp(1 << 20, 16 << 20);
                     Spare::Failed { retry_at: self.end().position + step }
                 };
             }
-            Kind::Preallocate { to, file, .. } => {
+            Kind::Preallocate { from, room, file } => {
+                let to = from + room.bytes();
                 self.preallocating = false;
                 // Also when it failed: the next try comes when the appends have come this far.
                 if file.path() == self.active.segment.log_path() {
@@ -198,23 +205,32 @@ impl LogWriter {
         }
         self.spare = Spare::Preparing;
         let seq = self.take_seq();
-        Some(Kind::Prepare { seq, allocate: self.first_step() })
+        Some(Kind::Prepare { seq, room: self.first_step() })
     }
 
-    fn first_step(&self) -> u64 {
+    /// The room that a new segment begins with.
+    fn first_step(&self) -> Room {
         let cfg = &self.cfg;
-        cfg.preallocate_min_bytes.min(cfg.preallocate_max_bytes).min(cfg.segment_bytes)
+        match self.pace.room(0, cfg) {
+            Room::Zeros(_) => {
+                let least = cfg.preallocate_min_bytes.min(cfg.preallocate_max_bytes);
+                Room::Zeros(least.min(cfg.segment_bytes))
+            }
+            Room::Reserve(bytes) => Room::Reserve(bytes.min(cfg.segment_bytes)),
+        }
     }
 
     fn preallocate_job(&mut self) -> Option<Kind> {
-        let (position, cfg) = (self.end().position, &self.cfg);
-        let step = position.max(cfg.preallocate_min_bytes).min(cfg.preallocate_max_bytes);
+        let position = self.end().position;
+        let now = self.env().clock.monotonic();
+        self.pace.note(now, position);
+        let room = self.pace.room(position, &self.cfg);
         let ahead = self.active.allocated.saturating_sub(position);
         if self.preallocating
             || position == 0
-            || step == 0
-            || ahead >= step / 2
-            || self.active.allocated >= cfg.segment_bytes
+            || room.bytes() == 0
+            || ahead >= room.bytes() / 2
+            || self.active.allocated >= self.cfg.segment_bytes
         {
             return None;
         }
@@ -222,7 +238,7 @@ impl LogWriter {
         let file = self.active.file.clone()?;
         let from = self.active.allocated.max(position);
         self.preallocating = true;
-        Some(Kind::Preallocate { file, from, to: from + step })
+        Some(Kind::Preallocate { file, from, room })
     }
 
     fn give_back_job(&mut self) -> Option<Kind> {
@@ -276,9 +292,9 @@ impl LogWriter {
         let (seq, allocated) = match self.spare {
             Spare::Ready { seq, allocated } => (seq, allocated),
             _ => {
-                let (seq, allocate) = (self.take_seq(), self.first_step());
-                prepare(&*self.env().disk, &self.shared.dir, seq, allocate)?;
-                (seq, allocate)
+                let (seq, room) = (self.take_seq(), self.first_step());
+                prepare(&*self.env().disk, &self.shared.dir, seq, room)?;
+                (seq, room.bytes())
             }
         };
         if matches!(self.spare, Spare::Ready { .. }) {
@@ -345,6 +361,7 @@ impl LogWriter {
         if unstored {
             self.unstored.push(old);
         }
+        self.pace.rolled();
         self.active = crate::writer::Active {
             segment,
             file: None,

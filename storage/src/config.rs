@@ -30,9 +30,10 @@ pub struct LogConfig {
     pub retention_bytes: Option<u64>,
     /// Bytes between two index entries.
     pub index_interval_bytes: u32,
-    /// First preallocation; later ones double up to `preallocate_max_bytes`.
+    /// The least room that is made ahead of the appends; it grows with how quickly a segment fills,
+    /// up to `preallocate_max_bytes`.
     pub preallocate_min_bytes: u64,
-    /// Largest preallocation step; 0 turns preallocation off.
+    /// The most room that is made in one step; 0 turns it off.
     pub preallocate_max_bytes: u64,
     /// Largest batch accepted.
     pub max_batch_bytes: u32,
@@ -48,8 +49,8 @@ impl Default for LogConfig {
             retention_ms: Some(7 * 24 * 3600 * 1000),
             retention_bytes: None,
             index_interval_bytes: 64 * 1024,
-            preallocate_min_bytes: 64 * 1024,
-            preallocate_max_bytes: 16 << 20,
+            preallocate_min_bytes: 32 * 1024,
+            preallocate_max_bytes: 256 << 20,
             max_batch_bytes: 1024 * 1024 + 12,
             visibility: Visibility::Durable,
         }

@@ -32,6 +32,7 @@ mod reopen;
 mod repair;
 mod replay;
 mod report;
+mod room;
 mod salvage;
 mod scan;
 mod segment;

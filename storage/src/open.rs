@@ -19,6 +19,7 @@ use crate::reader::LogReader;
 use crate::recovery::Recovery;
 use crate::replay::replay;
 use crate::report::RecoveryReport;
+use crate::room::{Pace, Room};
 use crate::segment::Segment;
 use crate::slots::Slots;
 use crate::state::{SegmentRow, State};
@@ -136,7 +137,7 @@ fn lay_out(env: &Env, dir: &Path, epoch: LeaderEpoch) -> Result<Born> {
         file.write_all_at(&mut [std::io::IoSlice::new(&bytes)], 0).at("write", &path)?;
         files.push(file);
     }
-    make(disk, dir, seq, 0)?;
+    make(disk, dir, seq, Room::Zeros(0))?;
     Ok(Born { seq, state, files })
 }
 
@@ -316,6 +317,7 @@ pub(crate) fn assemble(
         flushing: false,
         checkpointing: false,
         preallocating: false,
+        pace: Pace::default(),
         giving_back: false,
         roll_wanted: false,
         full: false,

@@ -286,7 +286,7 @@ impl<'a> Recovery<'a> {
                 reason: "this range was durable and is no longer there".into(),
             });
         }
-        crate::background::prepare(&*self.env.disk, self.dir, seq, 0)?;
+        crate::background::prepare(&*self.env.disk, self.dir, seq, crate::room::Room::Zeros(0))?;
         self.begin(Arc::new(Segment::empty(self.dir.clone(), seq, known.max(self.end.offset))));
         self.listing.logs.insert(seq, 0);
         let segment = self.segments[self.segments.len() - 1].clone();

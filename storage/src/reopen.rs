@@ -19,6 +19,7 @@ use crate::index::{Index, Point};
 use crate::interval::Interval;
 use crate::names::SegmentSeq;
 use crate::scan::{Headers, Seen, after};
+use crate::room::Room;
 use crate::segment::Segment;
 use crate::view::Mark;
 use crate::writer::{Active, Health, LogWriter};
@@ -100,7 +101,7 @@ impl LogWriter {
         let source = self.shared.open(old)?;
         let from = old.log_path();
         let disk = &*self.env().disk;
-        prepare(disk, &self.shared.dir, seq, 0)?;
+        prepare(disk, &self.shared.dir, seq, Room::Zeros(0))?;
         let to = seq.log_path(&self.shared.dir);
         let file = disk.open(&to, OpenMode::ReadWrite).at("open", &to)?;
         let start = old.base_point();

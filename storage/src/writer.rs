@@ -17,6 +17,7 @@ use crate::config::{Env, LogConfig};
 use crate::error::{Result, StorageError};
 use crate::index::Point;
 use crate::interval::Interval;
+use crate::room::Pace;
 use crate::segment::{Segment, SegmentFile};
 use crate::slots::Slots;
 use crate::view::{Mark, Shared};
@@ -65,6 +66,7 @@ pub struct LogWriter {
     pub(crate) flushing: bool,
     pub(crate) checkpointing: bool,
     pub(crate) preallocating: bool,
+    pub(crate) pace: Pace,
     pub(crate) giving_back: bool,
     /// The next append, or the caller, is to roll as soon as that waits for nothing.
     pub(crate) roll_wanted: bool,

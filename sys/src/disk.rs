@@ -106,6 +106,16 @@ pub trait File: Send + Sync + Debug {
     /// Reserves space for `len` bytes from `position` on, which read as zeros where nothing was
     /// written; the file's length grows to cover them.
     fn preallocate(&self, position: u64, len: u64) -> io::Result<()>;
+    /// Lengthens the file by about `len` bytes of zeros that are written, not only reserved, and
+    /// tells its new length. Writes of others that come meanwhile are never written over: each
+    /// piece goes to wherever the file ends at that moment.
+    ///
+    /// What is written here later changes no extent, which makes its sync cheaper.
+    fn append_zeros(&self, len: u64) -> io::Result<u64> {
+        let end = self.len()?.saturating_add(len);
+        self.preallocate(end - len, len)?;
+        Ok(end)
+    }
     /// Sets the file's length; new bytes read as zeros.
     fn truncate(&self, len: u64) -> io::Result<()>;
     /// The file's length.

@@ -189,6 +189,10 @@ fn lengths(disk: &dyn Disk) -> io::Result<()> {
     assert_eq!(file.len()?, 10_000, "preallocation never shortens");
     file.preallocate(20_000, 100)?;
     assert_eq!(file.len()?, 20_100);
+    put(&*file, b"end", 20_100)?;
+    assert!(file.append_zeros(100_000)? >= 120_103);
+    assert_eq!(contents(&*file)?[20_100..20_105], *b"end\0\0", "zeros go behind what is there");
+    assert!(file.len()? >= 120_103);
     file.truncate(2)?;
     assert_eq!(contents(&*file)?, b"da");
     file.truncate(6)?;

@@ -199,6 +199,10 @@ impl File for UringFile {
         self.plain.preallocate(position, len)
     }
 
+    fn append_zeros(&self, len: u64) -> io::Result<u64> {
+        self.plain.append_zeros(len)
+    }
+
     fn truncate(&self, len: u64) -> io::Result<()> {
         self.plain.truncate(len)
     }

@@ -13,12 +13,12 @@ use crate::looping::{self, Next};
 use crate::shared_log::SharedLog;
 use crate::{Error, checkpoint};
 
-/// Logs that are checkpointed together, whatever their number.
+/// So many logs, at most, are checkpointed together when an interval is over.
 const CHECKPOINTS_AT_ONCE: usize = 32;
-/// Where more have changed, each interval's are spread over so many parts of it: all at once they
-/// would hold up a round of syncing producers' writes.
+/// Where more have changed, they are spread over the parts of an interval: all at once they would
+/// hold up a round of syncing producers' writes. The first part passes before any is written.
 const PARTS: u32 = 8;
-const CHECKPOINT_PARTS: usize = PARTS as usize;
+const PARTS_WRITTEN: usize = PARTS as usize - 1;
 
 /// The broker's own work, to be run beside it: by two threads in a server, or by the one thread of
 /// an embedded broker. Without it nothing becomes durable.
@@ -38,6 +38,7 @@ impl Background {
             shared: Arc::clone(&self.shared),
             checkpoint_due: None,
             checkpoint_share: 0,
+            changed_since: None,
             tick_due: None,
         };
         (SyncLoop::new(self.shared), io)
@@ -48,14 +49,36 @@ impl Background {
 #[derive(Debug)]
 pub struct IoLoop {
     shared: Arc<Inner>,
-    /// When the logs that have changed are checkpointed, by the monotonic clock.
+    /// When to look at the logs that have changed, by the monotonic clock.
     checkpoint_due: Option<Duration>,
-    /// How many of them in each of the parts of an interval.
+    /// How many of them in each of the parts of an interval, once they are being spread.
     checkpoint_share: usize,
+    /// Since when some wait, while they are few.
+    changed_since: Option<Duration>,
     tick_due: Option<Duration>,
 }
 
 impl IoLoop {
+    /// A part of a checkpoint interval is over, and so many logs have changed. Each is written
+    /// within about an interval of its change.
+    fn checkpoint_part(&mut self, changed: usize, now: Duration) {
+        let interval = self.shared.services.config.checkpoint_interval;
+        let young = self.changed_since.is_some_and(|since| now < since.saturating_add(interval));
+        if young && changed <= CHECKPOINTS_AT_ONCE && self.checkpoint_share == 0 {
+            return;
+        }
+        let share = changed.div_ceil(PARTS_WRITTEN).max(CHECKPOINTS_AT_ONCE);
+        self.checkpoint_share = self.checkpoint_share.max(share);
+        self.shared.checkpoint(self.checkpoint_share);
+        if changed <= self.checkpoint_share {
+            self.checkpoints_done();
+        }
+    }
+
+    fn checkpoints_done(&mut self) {
+        (self.checkpoint_due, self.checkpoint_share, self.changed_since) = (None, 0, None);
+    }
+
     /// Runs on this thread until the broker has stopped.
     pub fn run_blocking(mut self) {
         let signal = Arc::clone(&self.shared.services.io.signal);
@@ -72,7 +95,8 @@ impl IoLoop {
     }
 
     fn turn(&mut self) -> Next {
-        let services = &self.shared.services;
+        let shared = Arc::clone(&self.shared);
+        let services = &shared.services;
         if services.is_closed() {
             return Next::End;
         }
@@ -83,18 +107,16 @@ impl IoLoop {
         let now = services.clock.monotonic();
         let changed = services.io.count_changed();
         if changed > 0 {
-            let interval = services.config.checkpoint_interval;
-            let due = *self.checkpoint_due.get_or_insert(now.saturating_add(interval));
+            let part = services.config.checkpoint_interval / PARTS;
+            self.changed_since.get_or_insert(now);
+            let due = *self.checkpoint_due.get_or_insert(now.saturating_add(part));
             if now >= due {
-                let share = changed.div_ceil(CHECKPOINT_PARTS).max(CHECKPOINTS_AT_ONCE);
-                self.checkpoint_share = self.checkpoint_share.max(share);
-                self.shared.checkpoint(self.checkpoint_share);
-                if changed > self.checkpoint_share {
-                    self.checkpoint_due = Some(now.saturating_add(interval / PARTS));
-                } else {
-                    (self.checkpoint_due, self.checkpoint_share) = (None, 0);
-                }
+                self.checkpoint_due = Some(now.saturating_add(part));
+                self.checkpoint_part(changed, now);
             }
+        } else {
+            // Those that waited may have been deleted meanwhile.
+            self.checkpoints_done();
         }
         if self.tick_due.is_none_or(|due| now >= due) || services.take_tick_wanted() {
             let wait = self.shared.tick();

@@ -1,16 +1,16 @@
 //! How much room is made ahead of the appends, and of which kind.
 //!
-//! A log that fills slowly is given zeros that are written. Room that is only reserved costs each
-//! sync a change of extents, in the file system's worker threads; how much of a round of syncing a
-//! thousand logs that is has not been settled (docs/performance.md). A log that fills quickly is
-//! given reserved room in large steps, since writing it twice would cost more.
+//! Writing into room that is only reserved makes each sync change extents, which file systems leave to
+//! worker threads: a sync then takes half as long again, and waits for a core where all are busy
+//! (docs/performance.md). So a log is given zeros that are written; one that fills too quickly
+//! for everything to be written twice is given reserved room, in large steps.
 
 use std::time::Duration;
 
 use crate::config::LogConfig;
 
 /// From so many bytes a second on, room is only reserved.
-const FAST: u64 = 4 << 20;
+const FAST: u64 = 32 << 20;
 /// The most that is written as zeros in one go: a sync that comes meanwhile takes it along.
 const ZEROS_MAX: u64 = 512 << 10;
 /// The least that is reserved in one go.
@@ -101,8 +101,8 @@ mod tests {
         pace.rolled();
         pace.note(at(3_010), 1_000_000);
         assert_eq!(pace.room(1_000_000, &cfg), Room::Zeros(ZEROS_MAX));
-        pace.note(at(4_010), 18_000_000);
-        assert_eq!(pace.room(18_000_000, &cfg), Room::Reserve(RESERVE_MIN));
+        pace.note(at(4_010), 41_000_000);
+        assert_eq!(pace.room(41_000_000, &cfg), Room::Reserve(RESERVE_MIN));
     }
 
     #[test]

@@ -44,9 +44,11 @@ impl Setup {
         let one = self.load(&broker, &format!("{bulk} --partitions 1"))?;
         let many = self.load(&broker, &format!("{bulk} --partitions 1000"))?;
         let seconds = self.seconds(10);
+        // A millisecond of coarseness is little beside these syncs, and the file system's own
+        // threads, which a thousand files need, find a core that nobody spins on.
         let durable = format!(
             "--producers 4 --size 100 --rate 100000 --acks all --partitions 1000 \
-             --keys uniform:100000 --warmup 2s --duration {seconds}s"
+             --keys uniform:100000 --pacing timer --warmup 2s --duration {seconds}s"
         );
         let durable = self.load(&broker, &durable)?;
         broker.stop()?;

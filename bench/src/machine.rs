@@ -96,8 +96,9 @@ impl Scratch {
 
 /// Has the page cache use `bytes` of memory once, and frees them again.
 ///
-/// A virtual machine is given its memory when it touches it first, which costs several times what
-/// writing to it does: what is measured must not pay for that, depending on what ran before.
+/// A virtual machine is given memory when it touches it first, which costs several times what
+/// writing to it does; and some give back what has been free for seconds. What is measured must not
+/// pay for that, depending on what ran before: call this right before it.
 pub fn touch_memory(parent: &Path, bytes: u64) -> io::Result<()> {
     let scratch = Scratch::new(parent)?;
     let mut file = scratch.file("touched", 0)?;

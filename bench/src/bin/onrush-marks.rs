@@ -5,7 +5,6 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
-use onrush_bench::machine::touch_memory;
 use onrush_bench::marks::{Setup, Table, Workload};
 
 /// How far is the broker from what the machine can do?
@@ -55,9 +54,6 @@ fn main() -> Result<ExitCode> {
     }
     let only = if args.only.is_empty() { Workload::ALL.to_vec() } else { args.only };
     let setup = Setup { dir: args.dir, binaries, quick: args.quick, verbose: true };
-    eprintln!("touching the memory that the page cache will use");
-    let touched: u64 = if setup.quick { 2 << 30 } else { 12 << 30 };
-    touch_memory(&setup.dir, touched).context("cannot write to the disk to measure")?;
     let mut table = Table::default();
     let mut failed = false;
     for round in 1..=args.rounds {

@@ -44,6 +44,7 @@ impl Setup {
         // Code paths, buffers and the clock speed get warm on something that is not measured.
         self.load(&broker, &format!("{produce_args} --acks 1 --message-count {}", messages / 10))?;
 
+        self.touch(2 * messages * 110)?;
         let rung = produce::run(&self.dir, messages * 110, Depth::Append)?;
         let produced = format!("{produce_args} --acks 1 --topic bulk --message-count {messages}");
         let produced = self.load(&broker, &produced)?;
@@ -70,6 +71,7 @@ impl Setup {
         if durable {
             let rung = sync::run(&self.dir, 1 << 20, self.rung_time())?;
             let disk = rung.gigabytes_per_second.unwrap_or(f64::NAN);
+            self.touch(messages * 110)?;
             let produced = format!("{produce_args} --acks all --message-count {messages}");
             let durable_rate = self.load(&broker, &produced)?.number("produced_per_second")?;
             let allowed = rate.min(disk * 1e9 / RECORD_LEN);

@@ -67,7 +67,8 @@ impl Setup {
         ])
     }
 
-    /// Resident memory once start-up is over.
+    /// Resident memory of a broker that has been idle for a second: nothing tells when its start-up
+    /// is over, and what is asked for is what it keeps.
     pub(super) fn settled_rss(&self, broker: &Broker) -> Result<f64> {
         std::thread::sleep(Duration::from_secs(1));
         broker.rss_bytes()

@@ -84,6 +84,7 @@ fn percentiles(figures: &Figures) -> Percentiles {
 impl Setup {
     fn w4(&self, broker: &Broker, how: &str) -> Result<Load> {
         let seconds = self.seconds(10);
+        self.touch(seconds * 30_000_000)?;
         self.load(broker, &format!("{END_TO_END} {how} --warmup 1s --duration {seconds}s"))
     }
 
@@ -115,6 +116,7 @@ impl Setup {
         let seconds = self.seconds(60);
         let load = format!("--producers 1 --consumers 1 --partitions 1 --size 100 --rate {RATE}");
         let timed = format!("--warmup 2s --duration {seconds}s");
+        self.touch(seconds * 120_000_000)?;
         let written = self.load(&broker, &format!("{load} {WRITTEN} {timed}"))?;
         let durable = self.load(
             &broker,

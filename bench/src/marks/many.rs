@@ -41,6 +41,7 @@ impl Setup {
         let bulk = format!(
             "--producers 1 --size 100 --rate max --acks 1 --batch 16384 --message-count {messages}"
         );
+        self.touch(self.amount(4_000_000_000))?;
         let one = self.load(&broker, &format!("{bulk} --partitions 1"))?;
         let many = self.load(&broker, &format!("{bulk} --partitions 1000"))?;
         let seconds = self.seconds(10);

@@ -114,7 +114,7 @@ impl Core {
     #[inline(always)]
     pub(super) fn append_fast(&self, record: &NewRecord<'_>) -> Option<Delivery> {
         let topic = self.first.get()?;
-        if self.closed.load(Ordering::Relaxed) || *topic.name != *record.topic {
+        if self.closed.load(Ordering::Relaxed) || !same_name(&topic.name, record.topic) {
             return None;
         }
         topic.append_fast(self, record)
@@ -289,4 +289,15 @@ impl Core {
             }
         }
     }
+}
+
+/// Whether two names are the same, by words: a call of `memcmp` for each record would cost more.
+#[inline]
+fn same_name(one: &str, other: &str) -> bool {
+    let (one, other) = (one.as_bytes(), other.as_bytes());
+    let ((words, rest), (other_words, other_rest)) = (one.as_chunks::<8>(), other.as_chunks::<8>());
+    let same = |(a, b): (&[u8; 8], &[u8; 8])| u64::from_ne_bytes(*a) == u64::from_ne_bytes(*b);
+    one.len() == other.len()
+        && words.iter().zip(other_words).all(same)
+        && rest.iter().zip(other_rest).all(|(a, b)| a == b)
 }

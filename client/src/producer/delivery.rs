@@ -77,6 +77,15 @@ impl Delivery {
         }))
     }
 
+    #[cold]
+    fn forget_waker(&mut self) {
+        if self.completion.outcome.get().is_none()
+            && let Some(slot) = self.completion.waiting.lock().get_mut(self.place())
+        {
+            *slot = None;
+        }
+    }
+
     fn wait(&mut self, cx: &Context<'_>) {
         let mut waiting = self.completion.waiting.lock();
         if self.completion.outcome.get().is_some() {
@@ -112,13 +121,10 @@ impl Future for Delivery {
 }
 
 impl Drop for Delivery {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
-        if self.at >> 32 != NOWHERE
-            && self.completion.outcome.get().is_none()
-            && let Some(slot) = self.completion.waiting.lock().get_mut(self.place())
-        {
-            *slot = None;
+        if self.at >> 32 != NOWHERE {
+            self.forget_waker();
         }
     }
 }

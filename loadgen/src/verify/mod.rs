@@ -164,7 +164,8 @@ impl Patience {
         self.timeline.now_ns() >= self.until_ns
     }
 
-    /// Waits a little before the next try, or gives up with that error.
+    /// Waits a little before the next try, or gives up with that error. A broker that is away tells
+    /// nobody when it is back: one can only ask again.
     async fn pause(&mut self, error: anyhow::Error) -> Result<()> {
         if self.is_over() {
             return Err(error.context(format!("gave up after {:?}", self.patience)));

@@ -7,26 +7,28 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use onrush_client::connector::{BoxFuture, Connection, Connector, Frame, FrameSink, FrameStream};
-use onrush_gateway_native::{self as gateway, FrameReceiver, FrameSender, ShardHandle};
+use onrush_gateway_native::{self as gateway, FrameReceiver, FrameSender, Native};
+use onrush_gateway_net::ShardHandle;
 
 /// Connects straight to the broker's shards, in turn. No socket, and record batches are not copied
 /// on their way.
 #[derive(Debug)]
 pub(crate) struct InProcessConnector {
     shards: Vec<ShardHandle>,
+    native: Native,
     turn: AtomicUsize,
 }
 
 impl InProcessConnector {
-    pub(crate) fn new(shards: Vec<ShardHandle>) -> Arc<Self> {
-        Arc::new(Self { shards, turn: AtomicUsize::new(0) })
+    pub(crate) fn new(shards: Vec<ShardHandle>, native: Native) -> Arc<Self> {
+        Arc::new(Self { shards, native, turn: AtomicUsize::new(0) })
     }
 }
 
 impl Connector for InProcessConnector {
     fn connect(&self) -> BoxFuture<'_, io::Result<Connection>> {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        let connection = match self.shards[turn % self.shards.len()].connect() {
+        let connection = match self.native.connect(&self.shards[turn % self.shards.len()]) {
             Some(ends) => Ok(Connection {
                 sink: Box::new(Sink { requests: ends.requests, leaving: VecDeque::new() }),
                 stream: Box::new(Stream { responses: ends.responses, arrived: VecDeque::new() }),

@@ -5,7 +5,8 @@ use std::net::TcpListener as StdListener;
 use std::time::Duration;
 
 use onrush_broker::{Background, Broker};
-use onrush_gateway_native::{self as gateway, Shard, ShardHandle};
+use onrush_gateway_native::Native;
+use onrush_gateway_net::{self as net, Service, Shard, ShardHandle};
 use onrush_sys::thread;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
@@ -48,6 +49,7 @@ pub(crate) struct Engine {
 struct First {
     broker: Broker,
     shards: Vec<ShardHandle>,
+    native: Native,
     commands: mpsc::Receiver<Command>,
     /// The broker's own work, when there is no other thread for it.
     background: Option<Background>,
@@ -59,8 +61,8 @@ impl Engine {
         broker: &Broker,
         background: Background,
         threads: Threads,
-        options: &gateway::Options,
-        address: &gateway::Address,
+        receive_buffer_bytes: usize,
+        native: &Native,
     ) -> Result<Engine> {
         let (ending, ended) = mpsc::channel(1);
         let (background, count) = match threads {
@@ -73,11 +75,12 @@ impl Engine {
             }
         };
         let (handles, shards): (Vec<_>, Vec<_>) =
-            (0..count).map(|_| gateway::shard(broker, options, address)).unzip();
+            (0..count).map(|_| net::shard(broker, receive_buffer_bytes)).unzip();
         let (commands, received) = mpsc::channel(16);
         let mut first = Some(First {
             broker: broker.clone(),
             shards: handles.clone(),
+            native: native.clone(),
             commands: received,
             background,
         });
@@ -150,7 +153,7 @@ impl First {
         while let Some(command) = self.commands.recv().await {
             match command {
                 Command::Listen(listener) => {
-                    let accept = accept(listener, self.shards.clone());
+                    let accept = accept(listener, self.shards.clone(), self.native.clone());
                     listeners.push(tokio::task::spawn_local(accept));
                 }
                 Command::ListenHttp(listener) => {
@@ -197,9 +200,9 @@ impl First {
     }
 }
 
-async fn accept(listener: StdListener, shards: Vec<ShardHandle>) {
+async fn accept<S: Service>(listener: StdListener, shards: Vec<ShardHandle>, service: S) {
     match TcpListener::from_std(listener) {
-        Ok(listener) => gateway::accept(listener, shards).await,
+        Ok(listener) => net::accept(listener, shards, service).await,
         Err(error) => tracing::error!(%error, "cannot listen"),
     }
 }

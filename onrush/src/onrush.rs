@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use onrush_broker::Broker;
 use onrush_client::{Admin, Client, ConsumerBuilder, ProducerBuilder};
-use onrush_gateway_native::Address;
+use onrush_gateway_native::{Address, Native};
 use onrush_sys::{Clock, Disk, SystemRandom, TempDir, create_root, open_disk};
 use tokio::sync::oneshot;
 
@@ -49,8 +49,11 @@ impl Onrush {
         let (broker, background, report) = Broker::open(config.broker.clone(), env)?;
         tracing::debug!(?report, "opened");
         let address = Address::default();
-        let engine = Engine::start(&broker, background, config.threads, &config.gateway, &address)?;
-        let client = in_process_client(&engine, clock)?;
+        let receive_buffer_bytes = config.gateway.receive_buffer_bytes;
+        let native = Native::new(&broker, config.gateway, &address);
+        let engine =
+            Engine::start(&broker, background, config.threads, receive_buffer_bytes, &native)?;
+        let client = in_process_client(&engine, native, clock)?;
         Ok(Self {
             broker,
             engine,
@@ -145,8 +148,8 @@ fn local_address(listener: &std::net::TcpListener) -> Result<SocketAddr> {
     listener.local_addr().map_err(|error| Error::io("ask for the address of", "a listener", error))
 }
 
-fn in_process_client(engine: &Engine, clock: Arc<dyn Clock>) -> Result<Client> {
-    let connector = InProcessConnector::new(engine.shards.clone());
+fn in_process_client(engine: &Engine, native: Native, clock: Arc<dyn Clock>) -> Result<Client> {
+    let connector = InProcessConnector::new(engine.shards.clone(), native);
     Ok(Client::builder().connector(connector).clock(clock).client_id("embedded").lazy()?)
 }
 

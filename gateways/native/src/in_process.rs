@@ -6,13 +6,12 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::BytesMut;
+use onrush_gateway_net::{Conversation as _, Service as _, Shared, Timer};
 
 use crate::frame::{Frame, Payload};
 use crate::pipe::{FrameReceiver, FrameSender};
-use crate::session::Session;
-use crate::shard::Shared;
-use crate::timer::Timer;
-use crate::turn::Source;
+use crate::service::Native;
+use crate::session::{Session, Source};
 
 /// The client's end of a connection within the process.
 #[derive(Debug)]
@@ -31,9 +30,9 @@ pub(crate) struct ServerEnd {
 }
 
 /// Begins to serve a connection.
-pub(crate) fn start(shared: &Rc<Shared>, end: ServerEnd) {
-    let session = Session::new(shared, "in process");
-    let entered = shared.enter(session.signal());
+pub(crate) fn start(shared: &Rc<Shared>, service: &Native, end: ServerEnd) {
+    let session = service.session(shared, "in process");
+    let entered = shared.enter(session.signal(), service.connections());
     let mut connection = Connection {
         end,
         session,
@@ -99,7 +98,7 @@ impl Connection {
                 again = true;
             }
             if !again {
-                self.timer.arm(context, &self.session);
+                self.timer.arm(context, &self.session, &self.shared.broker);
                 return Poll::Pending;
             }
         }
@@ -135,7 +134,7 @@ impl Connection {
     /// Ready(true) when all has left, ready(false) when the connection is over.
     fn send(&mut self, context: &mut Context<'_>) -> Poll<bool> {
         loop {
-            while let Some(frame) = self.session.outbox.pop_frame(self.shared.options.reads) {
+            while let Some(frame) = self.session.pop_frame() {
                 match frame {
                     Ok(frame) => self.outgoing.push_back(frame),
                     Err(reason) => {

@@ -69,7 +69,7 @@ impl Session {
         let caller = Caller {
             broker: self.broker.clone(),
             peer: self.peer.clone(),
-            address: self.shared.options.advertised.clone().or_else(|| self.shared.address()),
+            address: self.options.advertised.clone().or_else(|| self.address.get()),
         };
         self.calls.pending.push(Box::pin(answer(caller, correlation, request)));
     }

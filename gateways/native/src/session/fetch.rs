@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use onrush_broker::{Cursor, Partition, Slice, Warming};
+use onrush_gateway_net::Conversation as _;
 use onrush_protocol::request::{FetchPart, FetchRequest};
 use onrush_protocol::response::{FetchPartResponse, FetchResponse};
 use onrush_protocol::wire::Maybe;

@@ -52,7 +52,7 @@ impl Session {
             node_id: self.broker.node_id(),
             cluster_id: self.broker.cluster_id().to_string(),
             max_frame: self.decoder.max_frame(),
-            max_in_flight: self.shared.options.in_flight_max,
+            max_in_flight: self.options.in_flight_max,
         })
     }
 }

@@ -3,7 +3,8 @@
 //! A [`Session`] never waits. What cannot be answered at once (an append that waits for its sync, a
 //! fetch that waits for records, a subscription at the end of the log, a call that takes the
 //! broker's own logs) is kept here and looked at again when the session's [`Signal`] fires or a
-//! deadline passes. Two drivers feed it: `connection` from a socket, `in_process` from a channel.
+//! deadline passes. Two drivers feed it: the connection of `onrush-gateway-net` from a socket,
+//! `in_process` from a channel.
 
 mod acks;
 mod calls;
@@ -12,6 +13,7 @@ mod fetch;
 mod groups;
 mod hello;
 mod produce;
+mod source;
 mod subscribe;
 mod topics;
 
@@ -21,21 +23,22 @@ use std::sync::Arc;
 use std::task::Context;
 use std::time::Duration;
 
-use onrush_broker::{Broker, Signal};
+use onrush_broker::{Broker, Signal, StorageError};
+use onrush_gateway_net::{Conversation, Inbox, Shared, TailFrame, Turn};
 use onrush_protocol::frame::{FrameDecoder, FrameError};
 use onrush_protocol::request::{FetchRequest, Request, RequestMessage};
 use onrush_protocol::{DecodeError, ErrorCode, FrameHeader, HEADER_LEN, Opcode, WireError};
 use onrush_protocol::{Message, features};
 
 use self::acks::Acks;
-pub(crate) use self::acks::{PartitionKey, RequestKey};
 use self::calls::Calls;
 use self::fetch::Fetches;
+pub(crate) use self::source::Source;
 use self::subscribe::Subscriptions;
+use crate::frame::Frame;
+use crate::options::Options;
 use crate::outbox::Outbox;
-use crate::receive::TailFrame;
-use crate::shard::Shared;
-use crate::turn::{Inbox, Source, Turn};
+use crate::service::Address;
 
 /// Why a connection ends.
 #[derive(Debug)]
@@ -65,11 +68,12 @@ pub(crate) struct Peer {
 }
 
 /// One connection's conversation.
-pub(crate) struct Session {
+pub struct Session {
     broker: Broker,
-    shared: Rc<Shared>,
+    options: Arc<Options>,
+    address: Address,
     signal: Arc<Signal>,
-    pub(crate) outbox: Outbox,
+    outbox: Outbox,
     decoder: FrameDecoder,
     phase: Phase,
     features: u64,
@@ -91,18 +95,24 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    pub(crate) fn new(shared: &Rc<Shared>, host: &str) -> Self {
+    pub(crate) fn new(
+        shared: &Rc<Shared>,
+        options: &Arc<Options>,
+        address: &Address,
+        host: &str,
+    ) -> Self {
         let broker = shared.broker.clone();
-        let until = broker.clock().monotonic().saturating_add(shared.options.hello_timeout);
+        let until = broker.clock().monotonic().saturating_add(options.hello_timeout);
         let signal = Signal::new();
         Self {
             broker,
-            shared: Rc::clone(shared),
+            options: Arc::clone(options),
+            address: address.clone(),
             inbox: Inbox::new(&signal),
             gathered: 0,
             signal,
-            outbox: Outbox::new(shared.options.copy_bytes_max),
-            decoder: FrameDecoder::new(shared.options.frame_bytes_max),
+            outbox: Outbox::new(options.copy_bytes_max),
+            decoder: FrameDecoder::new(options.frame_bytes_max),
             phase: Phase::Greeting { until },
             features: 0,
             client_frame_max: 64 * 1024,
@@ -116,97 +126,14 @@ impl Session {
         }
     }
 
-    /// Fires when something that the session waits for may have happened.
-    pub(crate) fn signal(&self) -> &Arc<Signal> {
-        &self.signal
-    }
-
-    pub(crate) fn decoder(&self) -> FrameDecoder {
-        self.decoder
-    }
-
-    /// Whether the conversation is over but for what is in the outbox.
-    pub(crate) fn is_closing(&self) -> bool {
-        self.phase == Phase::Closing
-    }
-
     /// Takes no more requests; what is in the outbox still goes out.
     pub(crate) fn close(&mut self) {
         self.phase = Phase::Closing;
     }
 
-    /// The broker stops: waits for nothing new, but answers what it was asked.
-    pub(crate) fn quiesce(&mut self) {
-        self.subscriptions.clear();
-        self.end_fetches();
-    }
-
-    /// Ends the conversation because a frame has begun and does not get on.
-    pub(crate) fn frame_too_slow(&mut self) {
-        let text = format!(
-            "a frame has to arrive within {} seconds of its beginning",
-            self.shared.options.frame_timeout.as_secs()
-        );
-        tracing::info!(peer = %self.peer.host, client = %self.peer.client, "connection closed: a frame did not arrive in time");
-        let error = WireError::new(ErrorCode::TIMED_OUT, text);
-        self.outbox.respond_raw(0, 0, |body| errors::encode(&error, body));
-        self.close();
-    }
-
-    /// Whether nothing is owed to the peer.
-    pub(crate) fn is_settled(&self) -> bool {
-        self.outbox.is_empty()
-            && self.gathered == 0
-            && self.acks.unanswered() == 0
-            && self.calls.is_empty()
-    }
-
-    /// Whether a conversation that ends has said everything.
-    pub(crate) fn is_closed(&self) -> bool {
-        self.is_closing() && self.gathered == 0 && self.outbox.is_empty()
-    }
-
-    /// Whether more may be read from the peer now. If not, the signal fires once that changes, or
-    /// the outbox has to drain first.
-    pub(crate) fn may_receive(&mut self) -> bool {
-        let unanswered = self.acks.unanswered() + self.fetches.len() + self.calls.len();
-        !self.is_closing()
-            && unanswered < self.shared.options.in_flight_max as usize
-            && self.outbox.encoded_len() < self.shared.options.outbox_bytes_max
-            && (!self.produces || self.broker.budget().admit(&self.signal))
-    }
-
     /// The broker's clock.
-    pub(crate) fn now(&self) -> Duration {
+    fn now(&self) -> Duration {
         self.broker.clock().monotonic()
-    }
-
-    /// Takes the whole frames at the start of `range` of the hot buffer, after `first`, a frame that
-    /// began in an earlier read; answers where what is left begins: an incomplete frame.
-    pub(crate) fn receive(
-        &mut self,
-        turn: &mut Turn,
-        first: Option<TailFrame>,
-        range: Range<usize>,
-    ) -> usize {
-        let mut used = 0;
-        if let Some(first) = first {
-            match self.decoder.header(first.bytes()) {
-                Ok(Some(header)) => {
-                    used += header.frame_len();
-                    self.frame(turn, &header, Source::Tail(first));
-                }
-                // It was decoded before its rest was waited for.
-                Ok(None) => {}
-                Err(error) => self.broken_frame(first.bytes(), &error),
-            }
-        }
-        let rest = self.receive_frames(turn, range.clone());
-        used += rest - range.start;
-        if self.is_closing() || turn.at_once(used) {
-            self.append(turn);
-        }
-        rest
     }
 
     fn receive_frames(&mut self, turn: &mut Turn, range: Range<usize>) -> usize {
@@ -223,7 +150,7 @@ impl Session {
             };
             let frame = at..at + header.frame_len();
             at = frame.end;
-            self.frame(turn, &header, Source::Hot(frame));
+            self.frame(turn, &header, Source::Wire(onrush_gateway_net::Source::Hot(frame)));
         }
         // Nothing after the end of the conversation is looked at.
         range.end
@@ -347,8 +274,98 @@ impl Session {
         }
     }
 
-    /// Says what is wrong with bytes that cannot be a frame, and ends the conversation.
-    pub(crate) fn broken_frame(&mut self, bytes: &[u8], error: &FrameError) {
+    fn progress_acks(&mut self) {
+        let Self { acks, broker, signal, outbox, .. } = self;
+        acks.progress(|| broker.clock().monotonic(), signal, outbox);
+    }
+
+    /// Takes the first frame out of the outbox whole: for connections within the process.
+    pub(crate) fn pop_frame(&mut self) -> Option<Result<Frame, StorageError>> {
+        self.outbox.pop_frame(self.options.reads)
+    }
+}
+
+impl Conversation for Session {
+    type Broken = FrameError;
+
+    fn signal(&self) -> &Arc<Signal> {
+        &self.signal
+    }
+
+    fn outbox(&mut self) -> &mut onrush_gateway_net::Outbox {
+        self.outbox.bytes()
+    }
+
+    fn frame_len(&self, bytes: &[u8]) -> Result<Option<usize>, FrameError> {
+        Ok(self.decoder.header(bytes)?.as_ref().map(FrameHeader::frame_len))
+    }
+
+    fn frame_timeout(&self) -> Duration {
+        self.options.frame_timeout
+    }
+
+    fn is_closing(&self) -> bool {
+        self.phase == Phase::Closing
+    }
+
+    fn quiesce(&mut self) {
+        self.subscriptions.clear();
+        self.end_fetches();
+    }
+
+    fn frame_too_slow(&mut self) {
+        let text = format!(
+            "a frame has to arrive within {} seconds of its beginning",
+            self.options.frame_timeout.as_secs()
+        );
+        tracing::info!(peer = %self.peer.host, client = %self.peer.client, "connection closed: a frame did not arrive in time");
+        let error = WireError::new(ErrorCode::TIMED_OUT, text);
+        self.outbox.respond_raw(0, 0, |body| errors::encode(&error, body));
+        self.close();
+    }
+
+    fn is_settled(&self) -> bool {
+        self.outbox.is_empty()
+            && self.gathered == 0
+            && self.acks.unanswered() == 0
+            && self.calls.is_empty()
+    }
+
+    fn is_closed(&self) -> bool {
+        self.is_closing() && self.gathered == 0 && self.outbox.is_empty()
+    }
+
+    fn may_receive(&mut self) -> bool {
+        let unanswered = self.acks.unanswered() + self.fetches.len() + self.calls.len();
+        !self.is_closing()
+            && unanswered < self.options.in_flight_max as usize
+            && self.outbox.encoded_len() < self.options.outbox_bytes_max
+            && (!self.produces || self.broker.budget().admit(&self.signal))
+    }
+
+    fn receive(&mut self, turn: &mut Turn, first: Option<TailFrame>, range: Range<usize>) -> usize {
+        let mut used = 0;
+        if let Some(first) = first {
+            match self.decoder.header(first.bytes()) {
+                Ok(Some(header)) => {
+                    used += header.frame_len();
+                    let source = Source::Wire(onrush_gateway_net::Source::Tail(first));
+                    self.frame(turn, &header, source);
+                }
+                // It was decoded before its rest was waited for.
+                Ok(None) => {}
+                Err(error) => self.broken_frame(first.bytes(), &error),
+            }
+        }
+        let rest = self.receive_frames(turn, range.clone());
+        used += rest - range.start;
+        if self.is_closing() || turn.at_once(used) {
+            self.append(turn);
+        }
+        rest
+    }
+
+    fn broken_frame(&mut self, bytes: &[u8], error: &FrameError) {
         let (opcode, correlation) = match bytes.first_chunk::<HEADER_LEN>() {
             Some(head) => {
                 let header = FrameHeader::read(head);
@@ -368,8 +385,7 @@ impl Session {
         self.close();
     }
 
-    /// Looks again at whatever waits. Called when the signal has fired or a deadline has passed.
-    pub(crate) fn progress(&mut self) {
+    fn progress(&mut self) {
         if let Phase::Greeting { until } = self.phase
             && self.now() >= until
         {
@@ -382,36 +398,21 @@ impl Session {
         self.subscriptions.look_again();
     }
 
-    fn progress_acks(&mut self) {
-        let Self { acks, broker, signal, outbox, .. } = self;
-        acks.progress(|| broker.clock().monotonic(), signal, outbox);
-    }
-
-    /// Lets calls go on, and pushes what subscriptions have, as far as this turn's share goes.
-    /// True when there is more to push right away once the outbox has drained.
-    pub(crate) fn advance(&mut self, context: &mut Context<'_>) -> bool {
+    fn advance(&mut self, context: &mut Context<'_>) -> bool {
         let Self { calls, outbox, .. } = self;
         calls.poll(context, outbox);
         if self.is_closing() { false } else { self.deliver() }
     }
 
-    /// When to look again even if the signal stays silent. May be too early, never too late.
-    pub(crate) fn soonest(&self) -> Option<Duration> {
+    fn soonest(&self) -> Option<Duration> {
         self.soonest
     }
 
-    /// Something has to be looked at no later than `at`.
-    pub(crate) fn note_deadline(&mut self, at: Duration) {
+    fn note_deadline(&mut self, at: Duration) {
         self.soonest = Some(self.soonest.map_or(at, |soonest| soonest.min(at)));
     }
 
-    /// A sleep until the broker's clock shows `at`.
-    pub(crate) fn sleep_until(&self, at: Duration) -> onrush_sys::Sleep {
-        self.broker.clock().sleep(at.saturating_sub(self.now()))
-    }
-
-    /// The deadline has passed: finds the next one.
-    pub(crate) fn recount_deadline(&mut self) {
+    fn recount_deadline(&mut self) {
         let greeting = match self.phase {
             Phase::Greeting { until } => Some(until),
             _ => None,

@@ -4,15 +4,15 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use onrush_broker::{Acks as BrokerAcks, Placed};
+use onrush_gateway_net::{Conversation as _, Entry, Place, RequestKey, Turn};
 use onrush_protocol::request::{Acks, Parts, ProduceRequest};
 use onrush_protocol::response::{ProducePartResponse, ProduceResponse};
 use onrush_protocol::wire::Maybe;
 use onrush_protocol::{FrameHeader, Message as _, Opcode, WireError};
 
-use super::acks::{RequestKey, failed};
+use super::acks::failed;
 use super::errors::{epoch_error, wire_error};
-use super::{Close, Session};
-use crate::turn::{Entry, Place, Source, Turn};
+use super::{Close, Session, Source};
 
 /// An idle connection keeps room for at most so many answers.
 const ANSWERS_KEPT: usize = 8;
@@ -52,14 +52,14 @@ impl Session {
         }
         let key = answered.then(|| self.acks.begin(correlation, request.parts.len()));
         let timeout = match request.timeout_ms {
-            0 => self.shared.options.produce_timeout,
+            0 => self.options.produce_timeout,
             ms => Duration::from_millis(u64::from(ms)),
         };
         let deadline = self.now().saturating_add(timeout);
         if request.acks == Acks::All {
             self.note_deadline(deadline);
         }
-        let mut payload = turn.hold(header, source);
+        let mut payload = source.hold(header, turn);
         for (part, asked) in (0_u32..).zip(&request.parts) {
             let length = asked.batches_length as usize;
             let found =

@@ -92,7 +92,7 @@ impl Session {
         request: &SubscribeRequest,
     ) -> Result<SubscribeResponse, WireError> {
         let number = request.subscription;
-        let max = self.shared.options.subscriptions_max;
+        let max = self.options.subscriptions_max;
         if self.subscriptions.all.contains_key(&number) {
             let text = format!("this connection has a subscription {number} already");
             return Err(WireError::new(ErrorCode::SUBSCRIPTION_EXISTS, text));
@@ -163,7 +163,7 @@ impl Session {
         if !self.subscriptions.ready {
             return false;
         }
-        let room = self.shared.options.delivery_bytes_max;
+        let room = self.options.delivery_bytes_max;
         let mut idle = 0;
         while idle < self.subscriptions.all.len() {
             if self.outbox.waiting_bytes() >= room {
@@ -240,7 +240,7 @@ impl Session {
             return Turn::Nothing;
         }
         let credit = u32::try_from(subscription.credit).unwrap_or(u32::MAX);
-        let max = credit.min(self.shared.options.deliver_frame_bytes);
+        let max = credit.min(self.options.deliver_frame_bytes);
         loop {
             let Subscription { partition, offset, cursor, .. } = subscription;
             match partition.fetch(*offset, max, cursor) {

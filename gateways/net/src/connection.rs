@@ -1,4 +1,4 @@
-//! One socket: reads into the shard's hot buffer, writes and sends files, feeds the session.
+//! One socket: reads into the shard's hot buffer, writes and sends files, feeds the conversation.
 
 use std::future::poll_fn;
 use std::io;
@@ -15,9 +15,9 @@ use onrush_sys::net;
 use tokio::io::{AsyncRead as _, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
+use crate::conversation::{Conversation, Peer, Service};
 use crate::outbox::Next;
 use crate::receive::{Tail, places};
-use crate::session::Session;
 use crate::shard::Shared;
 use crate::timer::Timer;
 use crate::turn::Turn;
@@ -30,14 +30,14 @@ const TURN_ROUNDS: u32 = 4;
 const LINGER: Duration = Duration::from_secs(1);
 
 /// Begins to serve a socket.
-pub(crate) fn start(shared: &Rc<Shared>, socket: StdStream) {
-    let host = socket.peer_addr().map(|address| address.ip().to_string()).unwrap_or_default();
+pub(crate) fn start<S: Service>(shared: &Rc<Shared>, service: &S, socket: StdStream, peer: &Peer) {
+    let remote = peer.remote;
     let stream = match TcpStream::from_std(socket) {
         Ok(stream) => stream,
-        Err(error) => return tracing::warn!(%host, %error, "connection refused: not registered"),
+        Err(error) => return tracing::warn!(%remote, %error, "connection refused: not registered"),
     };
-    let session = Session::new(shared, &host);
-    let entered = shared.enter(session.signal());
+    let session = service.open(shared, peer);
+    let entered = shared.enter(session.signal(), service.connections());
     let mut connection = Connection {
         stream,
         session,
@@ -51,15 +51,15 @@ pub(crate) fn start(shared: &Rc<Shared>, socket: StdStream) {
         match poll_fn(|context| connection.poll(context)).await {
             Ok(()) => connection.linger().await,
             // The peer went away: nothing to tell it.
-            Err(error) => tracing::debug!(%host, %error, "connection ended"),
+            Err(error) => tracing::debug!(%remote, %error, "connection ended"),
         }
         drop(entered);
     });
 }
 
-struct Connection {
+struct Connection<C> {
     stream: TcpStream,
-    session: Session,
+    session: C,
     shared: Rc<Shared>,
     tail: Tail,
     /// When the incomplete frame in `tail` began.
@@ -75,7 +75,7 @@ enum Received {
     All,
     /// There may be more.
     Some,
-    /// The session takes nothing for now.
+    /// The conversation takes nothing for now.
     NotNow,
 }
 
@@ -88,7 +88,7 @@ enum Sent {
     Enough,
 }
 
-impl Connection {
+impl<C: Conversation> Connection<C> {
     /// One turn. Ready when the connection is over.
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         for _ in 0..TURN_ROUNDS {
@@ -120,7 +120,7 @@ impl Connection {
                 Sent::Blocked => {}
             }
             if !again {
-                self.timer.arm(context, &self.session);
+                self.timer.arm(context, &self.session, &self.shared.broker);
                 return Poll::Pending;
             }
         }
@@ -148,7 +148,7 @@ impl Connection {
         (self.ended || self.shared.is_quiescing()) && self.session.is_settled()
     }
 
-    /// Reads once, and has the session take what came.
+    /// Reads once, and has the conversation take what came.
     fn receive(&mut self, context: &mut Context<'_>) -> io::Result<Received> {
         if self.ended {
             return Ok(Received::All);
@@ -205,22 +205,23 @@ impl Connection {
         if count == 0 {
             return Poll::Ready(Ok(false));
         }
-        let decoder = self.session.decoder();
-        let budget = self.shared.broker.budget();
+        let Self { session, tail, shared, .. } = self;
+        let budget = shared.broker.budget();
         let in_hot = count.saturating_sub(room);
-        let mut kept = self.tail.grew(count.min(room), decoder, budget);
+        let mut kept = tail.grew(count.min(room), |bytes| session.frame_len(bytes), budget);
         // The room was less than the frame misses: the hot buffer has more of it.
-        let of_frame = in_hot.min(self.tail.missing().unwrap_or(0));
+        let of_frame = in_hot.min(tail.missing().unwrap_or(0));
         let (rest, end) = (start + of_frame, start + in_hot);
         if kept.is_ok() {
             let more = start..rest;
-            kept = turn.with_pool(more, |more, pool| self.tail.keep(more, decoder, budget, pool));
+            let frame_len = |bytes: &[u8]| session.frame_len(bytes);
+            kept = turn.with_pool(more, |more, pool| tail.keep(more, frame_len, budget, pool));
         }
         if let Err(error) = kept {
-            self.session.broken_frame(self.tail.bytes(), &error);
+            session.broken_frame(tail.bytes(), &error);
             return Poll::Ready(Ok(true));
         }
-        if let Some(frame) = self.tail.take_whole() {
+        if let Some(frame) = tail.take_whole() {
             let rest = self.session.receive(turn, Some(frame), rest..end);
             self.keep(turn, rest..end, true);
         }
@@ -233,24 +234,25 @@ impl Connection {
             self.tail_since = None;
             return;
         }
-        let (decoder, budget) = (self.session.decoder(), self.shared.broker.budget());
+        let Self { session, tail, shared, .. } = self;
         turn.with_pool(range, |rest, pool| {
-            if let Err(error) = self.tail.keep(rest, decoder, budget, pool) {
-                self.session.broken_frame(rest, &error);
+            let frame_len = |bytes: &[u8]| session.frame_len(bytes);
+            if let Err(error) = tail.keep(rest, frame_len, shared.broker.budget(), pool) {
+                session.broken_frame(rest, &error);
             }
         });
         if progressed || self.tail_since.is_none() {
-            let since = self.session.now();
+            let since = self.now();
             self.tail_since = Some(since);
-            self.session.note_deadline(since.saturating_add(self.shared.options.frame_timeout));
+            self.session.note_deadline(since.saturating_add(self.session.frame_timeout()));
         }
     }
 
     /// Ends a connection whose frame does not get on.
     fn check_tail(&mut self) {
         let Some(since) = self.tail_since else { return };
-        let until = since.saturating_add(self.shared.options.frame_timeout);
-        if self.session.now() < until {
+        let until = since.saturating_add(self.session.frame_timeout());
+        if self.now() < until {
             return self.session.note_deadline(until);
         }
         self.session.frame_too_slow();
@@ -258,11 +260,15 @@ impl Connection {
         self.tail.clear(&mut self.shared.turn.borrow_mut().pool);
     }
 
+    fn now(&self) -> Duration {
+        self.shared.broker.clock().monotonic()
+    }
+
     /// Sends what waits.
     fn send(&mut self, context: &mut Context<'_>) -> io::Result<Sent> {
         let mut total = 0;
         loop {
-            if matches!(self.session.outbox.next(), Next::Nothing) {
+            if self.session.outbox().is_empty() {
                 return Ok(Sent::All);
             }
             if total >= TURN_BYTES {
@@ -272,10 +278,10 @@ impl Connection {
                 Poll::Pending => return Ok(Sent::Blocked),
                 Poll::Ready(ready) => ready?,
             }
-            let next = self.session.outbox.next();
-            let sent = self.stream.try_io(Interest::WRITABLE, || {
-                let socket = self.stream.as_fd();
-                match next {
+            let Self { stream, session, .. } = &mut *self;
+            let sent = stream.try_io(Interest::WRITABLE, || {
+                let socket = stream.as_fd();
+                match session.outbox().next() {
                     Next::Bytes { bytes, more: true } => net::send_more(socket, bytes),
                     Next::Bytes { bytes, more: false } => net::send(socket, bytes),
                     Next::Slice { slice, from } => send_slice(socket, slice, from),
@@ -284,7 +290,7 @@ impl Connection {
             });
             match sent {
                 Ok(count) => {
-                    self.session.outbox.sent(count);
+                    session.outbox().sent(count);
                     total += count;
                 }
                 // Asked again, readiness registers for the wake-up.

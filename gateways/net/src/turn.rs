@@ -2,11 +2,11 @@
 //! a turn and not once a connection.
 //!
 //! All connections of a shard read into one hot buffer, one behind the other. Produce requests are
-//! only noted as they are decoded: whose they are, for which partition, and where in the buffer
+//! only noted as they are decoded: whose they are, for which partition, and where in their frame
 //! their batches lie. The first one noted wakes the task that ends the turn. Tasks run in the order
 //! of their waking, so that one runs after every connection that was readable by then; it appends
 //! all that was gathered, one `Partition::produce` for each partition, in the order of arrival.
-//! The answers go to the [`Inbox`] of each session, which is told by its signal and sends them.
+//! The answers go to the [`Inbox`] of each conversation, which is told by its signal and sends them.
 //! Who subscribes to what is readable once written is woken before them by the append itself, so
 //! that one delivery covers what a turn appended, and leaves before the acknowledgements.
 //!
@@ -22,13 +22,11 @@ use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use onrush_broker::{Acks, Error, Partition, Placed, ProduceBatch, Signal};
-use onrush_protocol::{FrameHeader, HEADER_LEN};
-use onrush_record::Offset;
+use onrush_record::{Offset, TopicId};
 
 use crate::receive::{TailFrame, TailPool};
-use crate::session::{PartitionKey, RequestKey};
 use crate::shard::Shared;
 
 /// A read of this part of the hot buffer is appended at once: a write of its own costs little
@@ -39,27 +37,41 @@ const CROWDED: usize = 2;
 /// The hot buffer is at least this large.
 const HOT_BYTES_MIN: usize = 64 * 1024;
 
+/// Names a partition.
+pub type PartitionKey = (TopicId, u32);
+
+/// Names an unanswered request, to the conversation that it came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestKey(pub u64);
+
 /// One part of one produce request: who is to be told what of it.
-pub(crate) struct Place {
-    pub(crate) partition: Arc<Partition>,
-    pub(crate) name: PartitionKey,
+#[derive(Debug)]
+pub struct Place {
+    /// Where it goes.
+    pub partition: Arc<Partition>,
+    /// The same, by name.
+    pub name: PartitionKey,
     /// Nothing: the producer wants no answer.
-    pub(crate) request: Option<RequestKey>,
-    pub(crate) part: u32,
-    pub(crate) deadline: Duration,
+    pub request: Option<RequestKey>,
+    /// Which part of the request it is.
+    pub part: u32,
+    /// When the producer no longer waits for its sync.
+    pub deadline: Duration,
 }
 
 /// What became of a part.
-pub(crate) type Answer = (Place, Result<Placed, Error>);
+pub type Answer = (Place, Result<Placed, Error>);
 
-/// Where a session finds what became of its parts.
-pub(crate) struct Inbox {
-    pub(crate) answers: RefCell<Vec<Answer>>,
+/// Where a conversation finds what became of its parts.
+pub struct Inbox {
+    /// In the order of arrival, as far as each partition goes.
+    pub answers: RefCell<Vec<Answer>>,
     signal: Arc<Signal>,
 }
 
 impl Inbox {
-    pub(crate) fn new(signal: &Arc<Signal>) -> Rc<Inbox> {
+    /// An empty one, whose owner is told by `signal`.
+    pub fn new(signal: &Arc<Signal>) -> Rc<Inbox> {
         Rc::new(Inbox { answers: RefCell::default(), signal: Arc::clone(signal) })
     }
 
@@ -73,32 +85,32 @@ impl Inbox {
     }
 }
 
-/// A frame and where its bytes are.
-pub(crate) enum Source {
+/// The bytes of a frame, and where they are.
+#[derive(Debug)]
+pub enum Source {
     /// In the hot buffer.
     Hot(Range<usize>),
-    /// In a buffer of its own, since it came with several reads.
+    /// In a buffer of their own, since they came with several reads.
     Tail(TailFrame),
-    /// It never was on a wire.
-    InProcess { body: Bytes, payload: BytesMut },
+    /// In a buffer that no socket knows.
+    Own(BytesMut),
 }
 
 impl Source {
-    /// The message itself.
-    pub(crate) fn body<'a>(&'a self, header: &FrameHeader, turn: &'a Turn) -> &'a [u8] {
-        let body = HEADER_LEN..header.payload_range().start;
+    /// The frame itself.
+    pub fn bytes<'a>(&'a self, turn: &'a Turn) -> &'a [u8] {
         match self {
-            Source::Hot(frame) => &turn.hot[frame.clone()][body],
-            Source::Tail(frame) => &frame.bytes()[body],
-            Source::InProcess { body, .. } => body,
+            Source::Hot(frame) => &turn.hot[frame.clone()],
+            Source::Tail(frame) => frame.bytes(),
+            Source::Own(bytes) => bytes,
         }
     }
 
-    /// Bytes of record batches behind it.
-    pub(crate) fn payload_len(&self, header: &FrameHeader) -> usize {
+    /// The same frame outside of the hot buffer: for who has to keep it over the turn.
+    pub fn kept(self, turn: &Turn) -> Source {
         match self {
-            Source::Hot(_) | Source::Tail(_) => header.payload_len(),
-            Source::InProcess { payload, .. } => payload.len(),
+            Source::Hot(frame) => Source::Own(BytesMut::from(&turn.hot[frame])),
+            other => other,
         }
     }
 }
@@ -106,47 +118,52 @@ impl Source {
 /// Record batches that are not in the hot buffer, until they are appended.
 enum Chunk {
     Tail(TailFrame),
-    InProcess(BytesMut),
+    Own(BytesMut),
 }
 
 impl Chunk {
     fn bytes_mut(&mut self) -> &mut [u8] {
         match self {
             Chunk::Tail(frame) => frame.bytes_mut(),
-            Chunk::InProcess(payload) => payload,
+            Chunk::Own(bytes) => bytes,
         }
     }
 }
 
-/// Where record batches begin.
-#[derive(Clone, Copy)]
-pub(crate) struct Payload {
-    /// The chunk that they are in; nothing: the hot buffer.
+/// A place in a frame that a turn holds.
+#[derive(Clone, Copy, Debug)]
+pub struct Payload {
+    /// The chunk that it is in; nothing: the hot buffer.
     chunk: Option<usize>,
     at: usize,
 }
 
 impl Payload {
-    /// What is behind the first `bytes` of it.
-    pub(crate) fn after(self, bytes: usize) -> Payload {
+    /// The place so many bytes further on.
+    pub fn after(self, bytes: usize) -> Payload {
         Payload { at: self.at + bytes, ..self }
     }
 }
 
 /// What is gathered of a part.
-pub(crate) struct Entry {
-    pub(crate) place: Place,
+pub struct Entry {
+    /// Where it goes and whom to tell.
+    pub place: Place,
     /// Where the answer goes.
-    pub(crate) inbox: Rc<Inbox>,
-    /// Its batches are the first `length` bytes of this.
-    pub(crate) payload: Payload,
-    pub(crate) length: usize,
-    pub(crate) expected_offset: Option<Offset>,
-    pub(crate) acks: Acks,
+    pub inbox: Rc<Inbox>,
+    /// Its batches are the first `length` bytes of this. Of one frame, parts are gathered in the
+    /// order of their places, and do not overlap.
+    pub payload: Payload,
+    /// Bytes of its batches.
+    pub length: usize,
+    /// Append only if the log ends here.
+    pub expected_offset: Option<Offset>,
+    /// When the producer wants to hear of it.
+    pub acks: Acks,
 }
 
 /// One turn of a shard.
-pub(crate) struct Turn {
+pub struct Turn {
     hot: Box<[u8]>,
     /// So much of the hot buffer holds what is gathered.
     filled: usize,
@@ -182,7 +199,7 @@ impl Turn {
     }
 
     /// What was read there.
-    pub(crate) fn received(&self, range: Range<usize>) -> &[u8] {
+    pub fn received(&self, range: Range<usize>) -> &[u8] {
         &self.hot[range]
     }
 
@@ -201,39 +218,38 @@ impl Turn {
     }
 
     /// Whether a read of so many bytes is not to wait for the end of the turn.
-    pub(crate) fn at_once(&self, bytes: usize) -> bool {
+    pub fn at_once(&self, bytes: usize) -> bool {
         bytes >= self.hot.len() / AT_ONCE
     }
 
-    /// Keeps a frame until its record batches are appended; tells where they begin.
-    pub(crate) fn hold(&mut self, header: &FrameHeader, source: Source) -> Payload {
+    /// Keeps a frame until the record batches in it are appended; tells where it begins.
+    pub fn hold(&mut self, source: Source) -> Payload {
         if !self.begun {
             self.begun = true;
             if let Some(end) = &self.end {
                 end.wake_by_ref();
             }
         }
-        let payload = header.payload_range();
-        let (chunk, at) = match source {
+        let chunk = match source {
             Source::Hot(frame) => {
                 self.filled = frame.end;
-                return Payload { chunk: None, at: frame.start + payload.start };
+                return Payload { chunk: None, at: frame.start };
             }
-            Source::Tail(frame) => (Chunk::Tail(frame), payload.start),
-            Source::InProcess { payload, .. } => (Chunk::InProcess(payload), 0),
+            Source::Tail(frame) => Chunk::Tail(frame),
+            Source::Own(bytes) => Chunk::Own(bytes),
         };
         self.chunks.push(chunk);
-        Payload { chunk: Some(self.chunks.len() - 1), at }
+        Payload { chunk: Some(self.chunks.len() - 1), at: 0 }
     }
 
     /// Notes one part.
-    pub(crate) fn gather(&mut self, entry: Entry) {
+    pub fn gather(&mut self, entry: Entry) {
         self.entries.push(entry);
     }
 
-    /// Appends all that is gathered, one append for each partition. The sessions it came from are
-    /// told, except `by`, which looks by itself.
-    pub(crate) fn append(&mut self, by: Option<&Rc<Inbox>>) {
+    /// Appends all that is gathered, one append for each partition. The conversations it came from
+    /// are told, except `by`, which looks by itself.
+    pub fn append(&mut self, by: Option<&Rc<Inbox>>) {
         if !self.begun {
             return;
         }
@@ -275,7 +291,7 @@ impl Turn {
 }
 
 /// Cuts what is gathered into the batches of each part. Within the hot buffer, and within each
-/// chunk, the parts lie one behind the other.
+/// chunk, the parts lie one behind the other, with whatever else there is between them.
 struct Cut<'a> {
     hot: Piece<'a>,
     chunks: Vec<Piece<'a>>,

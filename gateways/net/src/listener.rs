@@ -1,12 +1,14 @@
 //! Accepting: sockets are handed to the shards in turn.
 
 use std::io;
-use std::net::TcpStream as StdStream;
+use std::net::{SocketAddr, TcpStream as StdStream};
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpListener;
 
+use crate::connection;
+use crate::conversation::{Peer, Service};
 use crate::shard::ShardHandle;
 
 /// A peer silent for so long is asked whether it is there …
@@ -18,21 +20,16 @@ const KEEPALIVE_PROBES: u32 = 3;
 /// How long to wait when no socket can be had.
 const BACK_OFF: Duration = Duration::from_millis(100);
 
-/// Accepts connections for as long as it is polled; drop it to stop listening.
-pub async fn accept(listener: TcpListener, shards: Vec<ShardHandle>) {
+/// Accepts connections and has `service` serve them, for as long as it is polled; drop it to stop
+/// listening.
+pub async fn accept<S: Service>(listener: TcpListener, shards: Vec<ShardHandle>, service: S) {
     let mut turn = 0_usize;
     loop {
         match listener.accept().await {
-            Ok((stream, peer)) => match prepare(stream) {
-                Ok(socket) => {
-                    turn = turn.wrapping_add(1);
-                    let shard = &shards[turn % shards.len()];
-                    if shard.take_socket(socket).is_err() {
-                        tracing::warn!(%peer, "connection refused: its shard takes no more");
-                    }
-                }
-                Err(error) => tracing::debug!(%peer, %error, "connection lost before it began"),
-            },
+            Ok((stream, remote)) => {
+                turn = turn.wrapping_add(1);
+                hand_over(stream, remote, &shards[turn % shards.len()], &service);
+            }
             Err(error) if is_of_one_connection(&error) => {
                 tracing::debug!(%error, "connection lost before it began");
             }
@@ -41,6 +38,29 @@ pub async fn accept(listener: TcpListener, shards: Vec<ShardHandle>) {
                 tokio::time::sleep(BACK_OFF).await;
             }
         }
+    }
+}
+
+fn hand_over<S: Service>(
+    stream: tokio::net::TcpStream,
+    remote: SocketAddr,
+    shard: &ShardHandle,
+    service: &S,
+) {
+    let open = usize::try_from(service.connections().get()).unwrap_or(0);
+    let max = service.connections_max();
+    if open >= max {
+        return tracing::warn!(%remote, max, "connection refused: as many are open as may be");
+    }
+    let prepared = prepare(stream).and_then(|socket| Ok((socket.local_addr()?, socket)));
+    let (local, socket) = match prepared {
+        Ok(prepared) => prepared,
+        Err(error) => return tracing::debug!(%remote, %error, "connection lost before it began"),
+    };
+    let service = service.clone();
+    let peer = Peer { remote, local };
+    if !shard.begin(move |shared| connection::start(shared, &service, socket, &peer)) {
+        tracing::warn!(%remote, "connection refused: its shard takes no more");
     }
 }
 

@@ -2,11 +2,9 @@
 //! that has not wholly arrived in the shard's hot buffer.
 
 use std::io::IoSliceMut;
+use std::sync::Arc;
 
 use onrush_broker::{Budget, Held};
-use onrush_protocol::FrameHeader;
-use onrush_protocol::frame::{FrameDecoder, FrameError, HEADER_LEN};
-use std::sync::Arc;
 
 /// A tail grows by at least this much.
 const GROWTH_BYTES: usize = 4 * 1024;
@@ -18,7 +16,7 @@ pub(crate) struct Tail {
     /// Longer than what has arrived; never shrinks while in use, so that it is zeroed once.
     buffer: Vec<u8>,
     filled: usize,
-    /// Length of the whole frame, once its header is there.
+    /// Length of the whole frame, once its beginning tells it.
     frame_len: Option<usize>,
     held: Option<Held>,
 }
@@ -29,19 +27,19 @@ impl Tail {
         &self.buffer[..self.filled]
     }
 
-    /// Bytes still missing from the frame; nothing while its header is incomplete.
+    /// Bytes still missing from the frame; nothing while that cannot be told.
     pub(crate) fn missing(&self) -> Option<usize> {
         self.frame_len.map(|len| len - self.filled)
     }
 
     /// Keeps the incomplete frame `rest`, which is the end of a read.
-    pub(crate) fn keep(
+    pub(crate) fn keep<E>(
         &mut self,
         rest: &[u8],
-        decoder: FrameDecoder,
+        frame_len: impl FnOnce(&[u8]) -> Result<Option<usize>, E>,
         budget: &Arc<Budget>,
         pool: &mut TailPool,
-    ) -> Result<(), FrameError> {
+    ) -> Result<(), E> {
         if rest.is_empty() {
             return Ok(());
         }
@@ -53,19 +51,19 @@ impl Tail {
             self.buffer.resize(end, 0);
         }
         self.buffer[self.filled..end].copy_from_slice(rest);
-        self.grew(rest.len(), decoder, budget)
+        self.grew(rest.len(), frame_len, budget)
     }
 
     /// `count` bytes were read into [`Tail::room`].
-    pub(crate) fn grew(
+    pub(crate) fn grew<E>(
         &mut self,
         count: usize,
-        decoder: FrameDecoder,
+        frame_len: impl FnOnce(&[u8]) -> Result<Option<usize>, E>,
         budget: &Arc<Budget>,
-    ) -> Result<(), FrameError> {
+    ) -> Result<(), E> {
         self.filled += count;
         if self.frame_len.is_none() {
-            self.frame_len = decoder.header(self.bytes())?.as_ref().map(FrameHeader::frame_len);
+            self.frame_len = frame_len(self.bytes())?;
         }
         let held = self.held.get_or_insert_with(|| budget.hold(0));
         held.resize(self.filled as u64);
@@ -74,7 +72,7 @@ impl Tail {
 
     /// Where the frame goes on: as much as it misses, but at most as much again as has arrived.
     pub(crate) fn room(&mut self) -> &mut [u8] {
-        let frame_len = self.frame_len.unwrap_or(HEADER_LEN);
+        let frame_len = self.frame_len.unwrap_or(self.filled);
         let wanted = frame_len.min(self.filled + self.filled.max(GROWTH_BYTES));
         if self.buffer.len() < wanted {
             self.buffer.resize(wanted, 0);
@@ -104,14 +102,16 @@ impl Tail {
 }
 
 /// A whole frame that came with several reads. It counts as held until it is dropped.
-pub(crate) struct TailFrame {
+#[derive(Debug)]
+pub struct TailFrame {
     buffer: Vec<u8>,
     len: usize,
     _held: Option<Held>,
 }
 
 impl TailFrame {
-    pub(crate) fn bytes(&self) -> &[u8] {
+    /// All of it.
+    pub fn bytes(&self) -> &[u8] {
         &self.buffer[..self.len]
     }
 

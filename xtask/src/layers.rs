@@ -15,6 +15,7 @@ const MAY_USE: &[(&str, Option<&[&str]>)] = &[
     ("onrush-sys", Some(&["onrush-record"])),
     ("onrush-storage", Some(&["onrush-record", "onrush-sys"])),
     ("onrush-protocol", Some(&["onrush-record"])),
+    ("onrush-kafka-protocol", Some(&[])),
     ("onrush-broker", Some(&["onrush-record", "onrush-sys", "onrush-storage"])),
     ("onrush-gateway-net", Some(&["onrush-broker", "onrush-record", "onrush-sys"])),
     (

@@ -116,7 +116,7 @@ fn miri() -> Outcome {
         );
     }
     for packages in [
-        &["-p", "onrush-record", "-p", "onrush-protocol"][..],
+        &["-p", "onrush-record", "-p", "onrush-protocol", "-p", "onrush-kafka-protocol"][..],
         // What of it Miri can run: lifetimes of mappings, clocks; not the system calls.
         &["-p", "onrush-sys", "--lib"],
     ] {

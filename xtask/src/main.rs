@@ -6,6 +6,7 @@
 )]
 
 mod bench;
+mod clients;
 mod layers;
 mod steps;
 mod test;
@@ -22,8 +23,10 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Run the tests, as CI does: format, lints, layers, units, end to end, loom, Miri.
+    /// Run the tests, as CI does: format, lints, layers, units, end to end, clients, loom, Miri.
     Test(test::Options),
+    /// Run real Kafka clients alone, against a broker of ours or one that runs already.
+    Clients(clients::Options),
     /// Hold the crates' dependencies against docs/ARCHITECTURE.md's table.
     Layers,
     /// Measure the marks of docs/performance.md beside the machine's own limits.
@@ -33,6 +36,7 @@ enum Task {
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().task {
         Task::Test(options) => test::run(&options),
+        Task::Clients(options) => clients::run(&test::target(), &options),
         Task::Layers => layers::check(),
         Task::Bench(options) => bench::run(&options),
     }

@@ -1,5 +1,6 @@
 //! `cargo xtask test`: everything that must hold before a change lands.
 
+use crate::clients;
 use crate::layers;
 use crate::steps::{Outcome, Steps, command, succeeds};
 use anyhow::bail;
@@ -10,7 +11,7 @@ use std::process::Command;
 /// Which tests.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// The long versions too: more crash states, more kills, longer fuzzing.
+    /// The long versions too: more crash states, more kills, longer fuzzing, more clients.
     #[arg(long)]
     all: bool,
     /// Only the steps whose name contains this text.
@@ -47,6 +48,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         command(tests(options.all).args(["test", "--workspace", "--exclude", "onrush-tests"]))
     });
     step("end to end", &|| command(tests(options.all).args(["test", "-p", "onrush-tests"])));
+    step("clients", &|| clients::step(&target(), options.all));
     step("documentation", &|| {
         command(
             cargo().args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"),
@@ -74,7 +76,8 @@ fn tests(all: bool) -> Command {
     cargo
 }
 
-fn target() -> PathBuf {
+/// Where cargo builds.
+pub(crate) fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(
         || {
             PathBuf::from(env!("CARGO_MANIFEST_DIR"))

@@ -1,0 +1,85 @@
+//! Java's clients: Maven fetches the libraries, javac compiles the cases.
+
+use super::{Places, once, read, succeed, system};
+use anyhow::{Context, ensure};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Pinned, since its default differs from machine to machine.
+const COPY: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies";
+/// The package of the cases.
+const PACKAGE: &str = "onrush.clients";
+
+fn cache(places: &Places, kit: &str) -> PathBuf {
+    places.cache.join("java").join(kit)
+}
+
+/// Fetches the libraries of a folder of `tests/clients/java`, and compiles what is in it.
+pub(super) fn install(places: &Places, kit: &str) -> anyhow::Result<()> {
+    let (sources, cache) = (places.sources.join("java").join(kit), cache(places, kit));
+    std::fs::create_dir_all(&cache).context("cannot make the cache of java")?;
+    system::require("java", "default-jdk-headless")?;
+    system::require("javac", "default-jdk-headless")?;
+    let pom = sources.join("pom.xml");
+    let libraries = cache.join("libraries");
+    once(&cache.join("libraries.installed"), &read(&pom)?, || {
+        system::require("mvn", "maven")?;
+        // Of an older list nothing may be left.
+        let _ = std::fs::remove_dir_all(&libraries);
+        let mut maven = Command::new("mvn");
+        maven.args(["--quiet", "--batch-mode", COPY, "--file"]).arg(&pom);
+        succeed(maven.arg(format!("-DoutputDirectory={}", libraries.display())))
+    })?;
+    compile(&[&places.sources.join("java/checks"), &sources], &libraries, &cache)
+}
+
+fn compile(folders: &[&Path], libraries: &Path, cache: &Path) -> anyhow::Result<()> {
+    let mut files = Vec::new();
+    for folder in folders {
+        let entries = std::fs::read_dir(folder);
+        for entry in entries.with_context(|| format!("cannot list {}", folder.display()))? {
+            files.push(entry.context("cannot list a folder")?.path());
+        }
+    }
+    files.sort();
+    files.retain(|file| file.extension().is_some_and(|kind| kind == "java"));
+    ensure!(!files.is_empty(), "there is nothing to compile in {folders:?}");
+    let texts: anyhow::Result<Vec<String>> = files.iter().map(|file| read(file)).collect();
+    let classes = cache.join("classes");
+    once(&cache.join("classes.compiled"), &texts?.concat(), || {
+        let _ = std::fs::remove_dir_all(&classes);
+        let mut javac = Command::new("javac");
+        javac.args(["-nowarn", "-parameters", "-encoding", "UTF-8", "-proc:none", "-cp"]);
+        javac.arg(libraries.join("*")).arg("-d").arg(&classes).args(&files);
+        succeed(&mut javac)
+    })?;
+    for folder in folders {
+        let logging = folder.join("log4j2.properties");
+        if logging.is_file() {
+            std::fs::copy(&logging, classes.join("log4j2.properties")).context("cannot copy")?;
+        }
+    }
+    Ok(())
+}
+
+/// The classes of a folder's cases and its libraries.
+pub(super) fn class_path(places: &Places, kit: &str) -> OsString {
+    let cache = cache(places, kit);
+    let mut path = cache.join("classes").into_os_string();
+    path.push(":");
+    path.push(cache.join("libraries/*"));
+    path
+}
+
+/// Runs a class. The flags make it start in half the time; no case needs an optimising compiler.
+pub(super) fn command(places: &Places, kit: &str, class: &str) -> Command {
+    let mut java = Command::new("java");
+    java.args(["-Xmx700m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"])
+        // Flink serialises what the JDK holds close.
+        .args(["--add-opens=java.base/java.util=ALL-UNNAMED"])
+        .args(["--add-opens=java.base/java.lang=ALL-UNNAMED", "-cp"])
+        .arg(class_path(places, kit))
+        .arg(format!("{PACKAGE}.{class}"));
+    java
+}

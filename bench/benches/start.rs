@@ -85,7 +85,7 @@ fn binary() -> Option<PathBuf> {
 /// Starts it and waits for its ready line; gives the address.
 fn serve(binary: &Path, data: &Path) -> (Child, String) {
     let mut command = Command::new(binary);
-    command.arg("serve").arg("--data").arg(data).args(["--native", "127.0.0.1:0"]);
+    command.arg("serve").arg("--data").arg(data).args(["--native", "127.0.0.1:0", "--no-kafka"]);
     let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = command.spawn().expect("the binary can be started");
     let output = child.stdout.take().expect("it was piped");

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use onrush_broker::BrokerConfig;
+use onrush_gateway_kafka::Options as KafkaOptions;
 use onrush_gateway_native::{Options, ReadMode};
 use onrush_sys::{Clock, DiskBackend, ManualClock, SystemClock};
 
@@ -54,6 +55,7 @@ pub struct Config {
     pub(crate) insecure_listen: bool,
     pub(crate) broker: BrokerConfig,
     pub(crate) gateway: Options,
+    pub(crate) kafka: KafkaOptions,
 }
 
 impl Config {
@@ -66,6 +68,7 @@ impl Config {
             insecure_listen: false,
             broker: BrokerConfig::default(),
             gateway: Options::default(),
+            kafka: KafkaOptions::default(),
         }
     }
 
@@ -151,7 +154,7 @@ impl Config {
         self
     }
 
-    /// The host and port that clients are told to connect to, where it is not the address
+    /// The host and port that native clients are told to connect to, where it is not the address
     /// listened on.
     pub fn advertise(mut self, host: &str, port: u16) -> Self {
         self.gateway.advertised = Some((host.to_owned(), port));
@@ -171,7 +174,13 @@ impl Config {
         self
     }
 
-    /// All that can be said about connections.
+    /// All that can be said about Kafka clients and their connections.
+    pub fn kafka(mut self, change: impl FnOnce(&mut KafkaOptions)) -> Self {
+        change(&mut self.kafka);
+        self
+    }
+
+    /// All that can be said about connections of the native protocol.
     pub fn connections(mut self, change: impl FnOnce(&mut Options)) -> Self {
         change(&mut self.gateway);
         self

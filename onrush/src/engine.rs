@@ -5,6 +5,7 @@ use std::net::TcpListener as StdListener;
 use std::time::Duration;
 
 use onrush_broker::{Background, Broker};
+use onrush_gateway_kafka::Kafka;
 use onrush_gateway_native::Native;
 use onrush_gateway_net::{self as net, Service, Shard, ShardHandle};
 use onrush_sys::thread;
@@ -26,6 +27,8 @@ const SETTLE_ROUNDS: usize = 64;
 pub(crate) enum Command {
     /// Accept connections of the native protocol.
     Listen(StdListener),
+    /// Accept connections of the Kafka protocol.
+    ListenKafka(StdListener, Kafka),
     /// Serve metrics and health.
     ListenHttp(StdListener),
     /// Answer once everything that can go on without time passing has.
@@ -154,6 +157,10 @@ impl First {
             match command {
                 Command::Listen(listener) => {
                     let accept = accept(listener, self.shards.clone(), self.native.clone());
+                    listeners.push(tokio::task::spawn_local(accept));
+                }
+                Command::ListenKafka(listener, kafka) => {
+                    let accept = accept(listener, self.shards.clone(), kafka);
                     listeners.push(tokio::task::spawn_local(accept));
                 }
                 Command::ListenHttp(listener) => {

@@ -39,4 +39,5 @@ pub use onrush_sys::DiskBackend;
 
 pub use config::Config;
 pub use error::{Error, Result};
+pub use listen::KafkaListener;
 pub use onrush::Onrush;

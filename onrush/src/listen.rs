@@ -10,6 +10,25 @@ use crate::error::{Error, Result};
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 4096;
 
+/// Where Kafka clients connect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KafkaListener {
+    /// Its name: Kafka's own default is `PLAINTEXT`.
+    pub name: String,
+    /// The address to listen on (`host:port`; port 0: any free one).
+    pub address: String,
+    /// The host and port that clients are told to connect to (port 0: the one listened on), for
+    /// clients in containers or behind a router. None: what they have connected to.
+    pub advertised: Option<(String, u16)>,
+}
+
+impl KafkaListener {
+    /// The usual one, at an address.
+    pub fn at(address: impl Into<String>) -> Self {
+        Self { name: "PLAINTEXT".to_owned(), address: address.into(), advertised: None }
+    }
+}
+
 /// Listens on `address` (`host:port`; port 0: any free one), which has to be this machine's own
 /// unless others are allowed.
 pub(crate) fn bind(address: &str, insecure: bool) -> Result<TcpListener> {

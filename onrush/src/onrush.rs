@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use onrush_broker::Broker;
 use onrush_client::{Admin, Client, ConsumerBuilder, ProducerBuilder};
+use onrush_gateway_kafka::{Kafka, Options as KafkaOptions};
 use onrush_gateway_native::{Address, Native};
 use onrush_sys::{Clock, Disk, SystemRandom, TempDir, create_root, open_disk};
 use tokio::sync::oneshot;
@@ -16,6 +17,7 @@ use crate::engine::{Command, Engine};
 use crate::ephemeral::Ephemeral;
 use crate::error::{Error, Result};
 use crate::listen;
+use crate::listen::KafkaListener;
 
 /// A running broker.
 ///
@@ -29,6 +31,7 @@ pub struct Onrush {
     pub(crate) clock: ClockChoice,
     client: Client,
     address: Address,
+    kafka: Arc<KafkaOptions>,
     ephemeral: Option<Arc<Ephemeral>>,
     threads: Threads,
     insecure_listen: bool,
@@ -60,6 +63,7 @@ impl Onrush {
             clock: config.clock,
             client,
             address,
+            kafka: Arc::new(config.kafka),
             ephemeral,
             threads: config.threads,
             insecure_listen: config.insecure_listen,
@@ -88,7 +92,7 @@ impl Onrush {
         self.client().admin()
     }
 
-    /// Lets clients connect to `address` (`host:port`; port 0: any free one); answers with what
+    /// Lets native clients connect to `address` (`host:port`; port 0: any free one); answers with what
     /// it became. May be called for several.
     ///
     /// # Errors
@@ -99,6 +103,30 @@ impl Onrush {
         let bound = local_address(&listener)?;
         self.address.set(&bound.ip().to_string(), bound.port());
         self.engine.tell(Command::Listen(listener))?;
+        Ok(bound)
+    }
+
+    /// Lets Kafka clients connect to `address`, and tells them to connect to what they have connected
+    /// to already. May be called for several.
+    ///
+    /// # Errors
+    /// As [`Onrush::listen`].
+    pub fn listen_kafka(&self, address: &str) -> Result<SocketAddr> {
+        self.listen_kafka_at(KafkaListener::at(address))
+    }
+
+    /// The same, with a name, or for clients that reach it by another address.
+    ///
+    /// # Errors
+    /// As [`Onrush::listen`].
+    pub fn listen_kafka_at(&self, at: KafkaListener) -> Result<SocketAddr> {
+        let listener = listen::bind(&at.address, self.insecure_listen)?;
+        let bound = local_address(&listener)?;
+        let mut kafka = Kafka::new(&self.broker, Arc::clone(&self.kafka), &at.name);
+        if let Some((host, port)) = &at.advertised {
+            kafka = kafka.advertise(host, if *port == 0 { bound.port() } else { *port });
+        }
+        self.engine.tell(Command::ListenKafka(listener, kafka))?;
         Ok(bound)
     }
 

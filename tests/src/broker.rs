@@ -13,15 +13,18 @@ pub struct ServeOptions {
     pub data: PathBuf,
     /// The native listener; port 0 lets the system choose.
     pub native: String,
+    /// The Kafka listener, likewise.
+    pub kafka: String,
     /// Further arguments of `onrush serve`.
     pub more: Vec<String>,
 }
 
 impl ServeOptions {
-    /// A broker over `data`, on a port of the system's choice.
+    /// A broker over `data`, on ports of the system's choice.
     #[must_use]
     pub fn at(data: &Path) -> Self {
-        Self { data: data.to_owned(), native: "127.0.0.1:0".to_owned(), more: Vec::new() }
+        let any = || "127.0.0.1:0".to_owned();
+        Self { data: data.to_owned(), native: any(), kafka: any(), more: Vec::new() }
     }
 
     /// The same with one more argument.
@@ -60,7 +63,7 @@ impl BrokerProcess {
         let mut child = Command::new(binary("onrush"))
             .arg("serve")
             .args(["--data".as_ref(), options.data.as_os_str()])
-            .args(["--native", &options.native])
+            .args(["--native", &options.native, "--kafka", &options.kafka])
             .args(&options.more)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -93,6 +96,12 @@ impl BrokerProcess {
     #[must_use]
     pub fn native(&self) -> String {
         self.address("native")
+    }
+
+    /// The address of the Kafka listener.
+    #[must_use]
+    pub fn kafka(&self) -> String {
+        self.address("kafka")
     }
 
     /// The process.
@@ -128,11 +137,12 @@ impl BrokerProcess {
         self.child.wait().expect("it can be waited for")
     }
 
-    /// Kills it and starts it again over the same directory and port.
+    /// Kills it and starts it again over the same directory and ports.
     pub fn kill_and_restart(&mut self) {
         self.kill();
         let mut options = self.options.clone();
         options.native = self.native();
+        options.kafka = self.kafka();
         *self = Self::start(options);
     }
 

@@ -111,13 +111,21 @@ fn a_start_that_cannot_work_says_why() {
     let broker = broker();
     let data = broker.directory();
     let data = data.to_str().expect("text");
-    refused(&run("onrush", &["serve", "--data", data, "--native", "127.0.0.1:0"]), 1, &["in use"]);
+    let over_the_same = ["serve", "--data", data, "--native", "127.0.0.1:0", "--no-kafka"];
+    refused(&run("onrush", &over_the_same), 1, &["in use"]);
     let other = tempfile::tempdir().expect("a fresh directory");
     let fresh = other.path().join("data");
     let fresh = fresh.to_str().expect("text");
-    let serve = |native: &str| run("onrush", &["serve", "--data", fresh, "--native", native]);
-    refused(&serve(&broker.server), 1, &["in use", &broker.server]);
-    refused(&serve("0.0.0.0:0"), 1, &["--insecure-listen"]);
+    let serve = |native: &str, kafka: &str| {
+        run("onrush", &["serve", "--data", fresh, "--native", native, "--kafka", kafka])
+    };
+    let any = "127.0.0.1:0";
+    refused(&serve(&broker.server, any), 1, &["in use", &broker.server]);
+    refused(&serve("0.0.0.0:0", any), 1, &["--insecure-listen"]);
+    let kafka = broker.process.kafka();
+    refused(&serve(any, &kafka), 1, &["in use", &kafka]);
+    refused(&serve(any, "0.0.0.0:0"), 1, &["--insecure-listen"]);
+    refused(&serve(any, "127.0.0.1:0,127.0.0.1:0"), 2, &["PLAINTEXT", "name them"]);
     let config = other.path().join("onrush.toml");
     std::fs::write(&config, "[broker]\n\nsync_byte = 1\n").expect("it can be written");
     let config = config.to_str().expect("text");

@@ -41,7 +41,8 @@ impl OnSmallDisk {
     fn start(size: &str) -> OnSmallDisk {
         let script = format!(
             "mount -t tmpfs -o size={size} none /mnt && \
-             exec \"$1\" serve --data /mnt/data --native 127.0.0.1:0 --http 127.0.0.1:0"
+             exec \"$1\" serve --data /mnt/data --native 127.0.0.1:0 --no-kafka \
+              --http 127.0.0.1:0"
         );
         let mut broker = in_namespace(&script)
             .stdin(Stdio::null())
@@ -141,7 +142,7 @@ fn a_read_only_disk_is_named_as_such() {
     }
     let output = in_namespace(
         "mount -t tmpfs none /mnt && mkdir /mnt/data && mount -o remount,ro /mnt && \
-         exec \"$1\" serve --data /mnt/data --native 127.0.0.1:0",
+         exec \"$1\" serve --data /mnt/data --native 127.0.0.1:0 --no-kafka",
     )
     .output()
     .expect("unshare can be started");
@@ -152,7 +153,8 @@ fn a_read_only_disk_is_named_as_such() {
 
 fn refused(data: &Path, words: &[&str]) {
     let data = data.to_str().expect("text");
-    let finished = run("onrush", &["serve", "--data", data, "--native", "127.0.0.1:0"]);
+    let finished =
+        run("onrush", &["serve", "--data", data, "--native", "127.0.0.1:0", "--no-kafka"]);
     assert_eq!(finished.status, 1, "{finished:?}");
     for word in words {
         assert!(finished.stderr.contains(word), "{word:?} is not in {:?}", finished.stderr);

@@ -28,6 +28,16 @@ const MAY_USE: &[(&str, Option<&[&str]>)] = &[
             "onrush-protocol",
         ]),
     ),
+    (
+        "onrush-gateway-kafka",
+        Some(&[
+            "onrush-broker",
+            "onrush-gateway-net",
+            "onrush-kafka-protocol",
+            "onrush-record",
+            "onrush-sys",
+        ]),
+    ),
     ("onrush-gateway-http", Some(&["onrush-broker", "onrush-record", "onrush-sys"])),
     ("onrush-client", Some(&["onrush-protocol", "onrush-record", "onrush-sys"])),
     (
@@ -36,6 +46,7 @@ const MAY_USE: &[(&str, Option<&[&str]>)] = &[
             "onrush-broker",
             "onrush-client",
             "onrush-gateway-http",
+            "onrush-gateway-kafka",
             "onrush-gateway-native",
             "onrush-gateway-net",
             "onrush-protocol",

@@ -42,7 +42,11 @@ impl Broker {
     /// Starts one with its data in `data`, and waits until it is ready.
     pub(super) fn start(setup: &Setup, data: &Path) -> Result<Broker> {
         let mut command = Command::new(setup.binary("onrush"));
-        command.arg("serve").arg("--data").arg(data).args(["--native", "127.0.0.1:0"]);
+        command.arg("serve").arg("--data").arg(data).args([
+            "--native",
+            "127.0.0.1:0",
+            "--no-kafka",
+        ]);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         let started = Instant::now();
         let mut child = spawn_on(SERVER_CORE, &mut command)?;

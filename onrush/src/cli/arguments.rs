@@ -66,6 +66,17 @@ pub(crate) struct ServeArguments {
     /// Listen here for the native protocol; port 0 takes any free one [default: 127.0.0.1:7222].
     #[arg(long, value_name = "ADDR")]
     pub(crate) native: Option<String>,
+    /// Listen here for Kafka clients; port 0 takes any free one. Several: with names and commas, as
+    /// in LOCAL://127.0.0.1:9092,DOCKER://0.0.0.0:29092 [default: 127.0.0.1:9092].
+    #[arg(long, value_name = "[NAME://]ADDR", value_delimiter = ',')]
+    pub(crate) kafka: Vec<String>,
+    /// Tell the Kafka clients of a listener to connect to this address instead of the one they have
+    /// connected to, as in DOCKER://host.docker.internal:29092.
+    #[arg(long, value_name = "[NAME://]ADDR", value_delimiter = ',')]
+    pub(crate) kafka_advertised: Vec<String>,
+    /// Do not listen for Kafka clients.
+    #[arg(long, conflicts_with_all = ["kafka", "kafka_advertised"])]
+    pub(crate) no_kafka: bool,
     /// Serve /metrics, /healthz and /readyz here.
     #[arg(long, value_name = "ADDR")]
     pub(crate) http: Option<String>,

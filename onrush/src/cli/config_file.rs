@@ -2,6 +2,7 @@
 
 use crate::cli::exit::Failure;
 use onrush_broker::{Acks, BrokerConfig};
+use onrush_gateway_kafka::Options as KafkaOptions;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -21,6 +22,7 @@ pub(crate) struct ConfigFile {
     pub(crate) disk: Option<Spanned<String>>,
     pub(crate) listen: Listen,
     broker: Broker,
+    kafka: Kafka,
     group: Group,
     topic: BTreeMap<Spanned<String>, Spanned<toml::Value>>,
 }
@@ -30,6 +32,8 @@ pub(crate) struct ConfigFile {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Listen {
     pub(crate) native: Option<String>,
+    pub(crate) kafka: Option<Vec<String>>,
+    pub(crate) kafka_advertised: Vec<String>,
     pub(crate) http: Option<String>,
     pub(crate) insecure: bool,
 }
@@ -48,6 +52,15 @@ struct Broker {
     reserve_bytes: Option<u64>,
     free_min_bytes: Option<u64>,
     open_files_max: Option<usize>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Kafka {
+    auto_create_topics: Option<bool>,
+    num_partitions: Option<u32>,
+    request_max_bytes: Option<u32>,
+    connections_max: Option<usize>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -133,6 +146,15 @@ impl Configuration {
         Ok(config)
     }
 
+    /// What the file says of Kafka clients, over the defaults.
+    pub(crate) fn kafka(&self, options: &mut KafkaOptions) {
+        let kafka = &self.file.kafka;
+        set(&mut options.auto_create_topics, kafka.auto_create_topics);
+        options.num_partitions = kafka.num_partitions.or(options.num_partitions);
+        set(&mut options.request_bytes_max, kafka.request_max_bytes);
+        set(&mut options.connections_max, kafka.connections_max);
+    }
+
     /// A failure that names the file and line.
     pub(crate) fn at(&self, span: &Range<usize>, what: &str) -> Failure {
         Failure::usage(format!(
@@ -184,6 +206,17 @@ mod tests {
         // The one whose default comes from the process's limits.
         told.open_files_max = None;
         assert_eq!(format!("{told:?}"), format!("{:?}", BrokerConfig::default()));
+    }
+
+    #[test]
+    fn the_template_says_the_defaults_for_kafka() {
+        let told = Configuration::parse(Path::new("x.toml"), uncommented()).unwrap();
+        let mut options = KafkaOptions { connections_max: 0, ..KafkaOptions::default() };
+        options.auto_create_topics = false;
+        told.kafka(&mut options);
+        assert_eq!(format!("{options:?}"), format!("{:?}", KafkaOptions::default()));
+        let listening = told.file.listen.kafka.unwrap();
+        assert_eq!(listening, [crate::cli::kafka::DEFAULT_KAFKA]);
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod config_file;
 mod consume;
 mod exit;
 mod group;
+mod kafka;
 mod output;
 mod place;
 mod produce;

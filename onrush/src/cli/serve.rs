@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use onrush::{Config, DiskBackend, Onrush};
+use onrush::{Config, DiskBackend, KafkaListener, Onrush};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::arguments::{DEFAULT_SERVER, DiskChoice, ServeArguments};
 use crate::cli::config_file::{Configuration, TEMPLATE};
 use crate::cli::exit::Failure;
+use crate::cli::kafka::{self, DEFAULT_KAFKA};
 use crate::cli::output::print;
 
 /// Where the data is kept unless told otherwise.
@@ -32,6 +33,7 @@ struct Plan {
     config: Config,
     data: PathBuf,
     native: String,
+    kafka: Vec<KafkaListener>,
     http: Option<String>,
     is_default: bool,
 }
@@ -47,6 +49,9 @@ impl Plan {
             Some(choice) => choice,
             None => disk_of(&configuration)?,
         };
+        let kafka = kafka_listeners(&arguments, &configuration)?;
+        let mut kafka_options = onrush_gateway_kafka::Options::default();
+        configuration.kafka(&mut kafka_options);
         let file = configuration.file;
         let is_default = arguments.data.is_none() && file.data.is_none();
         let data = arguments.data.or(file.data).unwrap_or_else(|| DEFAULT_DATA.into());
@@ -59,11 +64,31 @@ impl Plan {
                 DiskChoice::Uring => DiskBackend::Uring,
             })
             .insecure_listen(arguments.insecure_listen || file.listen.insecure)
+            .kafka(|options| *options = kafka_options)
             .broker(|settings| *settings = broker);
         let native =
             arguments.native.or(file.listen.native).unwrap_or_else(|| DEFAULT_SERVER.to_owned());
-        Ok(Plan { config, data, native, http: arguments.http.or(file.listen.http), is_default })
+        let http = arguments.http.or(file.listen.http);
+        Ok(Plan { config, data, native, kafka, http, is_default })
     }
+}
+
+/// Where to listen for Kafka clients; nowhere if told so.
+fn kafka_listeners(
+    arguments: &ServeArguments,
+    configuration: &Configuration,
+) -> Result<Vec<KafkaListener>, Failure> {
+    if arguments.no_kafka {
+        return Ok(Vec::new());
+    }
+    let typed = |texts: &[String]| (!texts.is_empty()).then(|| texts.to_vec());
+    let file = &configuration.file.listen;
+    let listening = typed(&arguments.kafka)
+        .or_else(|| file.kafka.clone())
+        .unwrap_or_else(|| vec![DEFAULT_KAFKA.to_owned()]);
+    let advertised =
+        typed(&arguments.kafka_advertised).unwrap_or_else(|| file.kafka_advertised.clone());
+    kafka::listeners(&listening, &advertised).map_err(Failure::usage)
 }
 
 fn disk_of(configuration: &Configuration) -> Result<DiskChoice, Failure> {
@@ -84,13 +109,28 @@ async fn serve(plan: Plan) -> Result<(), Failure> {
     let broker = Onrush::open(plan.config)?;
     let native = broker.listen(&plan.native)?;
     let mut ready = format!("ready native={native}");
+    let mut kafka = Vec::new();
+    for listener in plan.kafka {
+        let is_default = listener.address == DEFAULT_KAFKA;
+        let address = broker.listen_kafka_at(listener).map_err(|error| {
+            let advice = if is_default {
+                ". This is where Kafka clients look by default: choose another place with --kafka \
+                 ADDR, or serve without them with --no-kafka"
+            } else {
+                ""
+            };
+            Failure::refused(format!("{error}{advice}"))
+        })?;
+        ready.push_str(&format!(" kafka={address}"));
+        kafka.push(address.to_string());
+    }
     if let Some(http) = &plan.http {
         let http = broker.listen_http(http)?;
         ready.push_str(&format!(" http={http}"));
     }
     ready.push('\n');
     print(&ready)?;
-    greet(&native.to_string(), &plan.data, plan.is_default);
+    greet(&native.to_string(), &kafka, &plan.data, plan.is_default);
 
     tokio::select! {
         _ = terminate.recv() => {}
@@ -106,7 +146,7 @@ fn caught(kind: SignalKind) -> Result<Signal, Failure> {
 }
 
 /// Three things to try, for whoever started it by hand.
-fn greet(native: &str, data: &std::path::Path, is_default: bool) {
+fn greet(native: &str, kafka: &[String], data: &std::path::Path, is_default: bool) {
     let server =
         if native == DEFAULT_SERVER { String::new() } else { format!(" --server {native}") };
     let data = data.display();
@@ -114,6 +154,9 @@ fn greet(native: &str, data: &std::path::Path, is_default: bool) {
     eprintln!("  onrush topic create numbers{server}");
     eprintln!("  seq 1 10 | onrush produce numbers{server}");
     eprintln!("  onrush consume numbers --from start{server}");
+    if let Some(kafka) = kafka.first() {
+        eprintln!("Kafka clients: bootstrap.servers={kafka}");
+    }
     if is_default {
         eprintln!(
             "Another place for the data: --data DIR. All settings: onrush serve --print-config."

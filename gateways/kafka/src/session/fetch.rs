@@ -1,0 +1,168 @@
+//! Fetch: answered at once when there is enough, otherwise when there is or time is up. Fetch
+//! sessions are not offered: every answer is whole, and says so by the session id 0.
+
+mod answer;
+mod source;
+
+use std::time::Duration;
+
+use onrush_broker::Warming;
+use onrush_gateway_net::Conversation as _;
+use onrush_kafka_protocol::messages::FetchRequest;
+use onrush_kafka_protocol::{ErrorCode, Message as _, Reader, TopicRef};
+
+use self::answer::Found;
+use self::source::Source;
+use super::frame::Head;
+use super::queue::Running;
+use super::topic::{Found as FoundTopic, Named};
+use super::{Session, Unreadable};
+
+/// Topics have ids instead of names from this version on.
+const IDS_FROM: i16 = 13;
+/// What the isolation level says of who wants committed records only.
+const READ_COMMITTED: i8 = 1;
+/// The epoch that ends a session, or asks for none.
+const FINAL_EPOCH: i32 = -1;
+
+/// A fetch without its answer.
+pub(super) struct Fetch {
+    head: Head,
+    min_bytes: u64,
+    max_bytes: u32,
+    deadline: Duration,
+    /// The topics, and how many partitions of each are read.
+    topics: Vec<(Named, usize)>,
+    /// The partitions, topic by topic.
+    sources: Vec<Source>,
+    /// The answer, while some of it is brought into memory.
+    cold: Option<Cold>,
+}
+
+struct Cold {
+    found: Found,
+    waiting: Vec<Warming>,
+}
+
+impl Fetch {
+    /// When it is answered whatever there is.
+    pub(super) fn deadline(&self) -> Duration {
+        self.deadline
+    }
+}
+
+impl Session {
+    /// Begins a fetch.
+    pub(super) fn fetch(&mut self, head: Head, body: &[u8]) {
+        let request = match FetchRequest::decode(&mut Reader::new(body), head.version) {
+            Ok(request) => request,
+            Err(error) => return self.close(&Unreadable(head, &error)),
+        };
+        if let Some(code) = session_error(&request) {
+            return self.send(answer::refused(head, code).map(|frame| (frame, Vec::new())));
+        }
+        let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
+        let max_bytes = u32::try_from(request.max_bytes).unwrap_or(0);
+        let committed = request.isolation_level == READ_COMMITTED;
+        let mut fetch = Fetch {
+            head,
+            min_bytes: u64::try_from(request.min_bytes).unwrap_or(0),
+            max_bytes: max_bytes.min(self.context.options.fetch_bytes_max),
+            deadline: self.context.now().saturating_add(wait),
+            topics: Vec::with_capacity(request.topics.len()),
+            sources: Vec::new(),
+            cold: None,
+        };
+        for of_topic in request.topics {
+            let asked = if head.version >= IDS_FROM {
+                TopicRef::Id(of_topic.topic_id)
+            } else {
+                TopicRef::Name(&of_topic.topic)
+            };
+            let topic = FoundTopic::find(&self.context.broker, asked);
+            let sources = of_topic
+                .partitions
+                .iter()
+                .map(|asked| Source::new(asked, topic.partition(asked.partition), committed));
+            fetch.sources.extend(sources);
+            fetch.topics.push((topic.named, of_topic.partitions.len()));
+        }
+        if !self.try_answer(&mut fetch, wait.is_zero()) {
+            self.note_deadline(fetch.deadline);
+            self.queue.begin(Running::Fetch(Box::new(fetch)));
+        }
+    }
+
+    /// Looks again at a fetch that waits, if there is one; answers it anyway if `now`.
+    pub(super) fn progress_fetch(&mut self, now: bool) {
+        let Some(Running::Fetch(_)) = self.queue.running.front() else { return };
+        let Some(Running::Fetch(mut fetch)) = self.queue.finish() else { return };
+        let late = now || self.context.now() >= fetch.deadline;
+        if !self.try_answer(&mut fetch, late) {
+            self.queue.begin(Running::Fetch(fetch));
+        }
+    }
+
+    /// Answers if there is enough or `late`; true when the fetch is done with.
+    fn try_answer(&mut self, fetch: &mut Fetch, late: bool) -> bool {
+        let found = match fetch.cold.take() {
+            Some(Cold { found, mut waiting }) => {
+                waiting.retain(|warming| !warming.is_done());
+                if !waiting.is_empty() {
+                    fetch.cold = Some(Cold { found, waiting });
+                    return false;
+                }
+                found
+            }
+            None => {
+                let found = Found::read(&mut fetch.sources, fetch.max_bytes);
+                if found.bytes < fetch.min_bytes && !found.failed && !late {
+                    fetch.sources.iter_mut().for_each(|source| source.wait(&self.signal));
+                    return false;
+                }
+                match self.warm(fetch, found) {
+                    Some(found) => found,
+                    None => return false,
+                }
+            }
+        };
+        self.send(found.encode(fetch.head, &fetch.topics));
+        true
+    }
+
+    /// Has what is not in memory brought there; gives back what needs no waiting.
+    fn warm(&self, fetch: &mut Fetch, found: Found) -> Option<Found> {
+        // What is read where the log ended when the fetch began to wait has just been written.
+        if fetch.sources.iter().all(Source::waited_at_the_end) {
+            return Some(found);
+        }
+        let mut waiting = Vec::new();
+        for slice in found.slices().filter(|slice| !slice.is_cached()) {
+            // With the queue full the range is read by whoever sends it: late beats never.
+            waiting.extend(self.context.broker.warm(slice.clone(), &self.signal));
+        }
+        if waiting.is_empty() {
+            return Some(found);
+        }
+        fetch.cold = Some(Cold { found, waiting });
+        None
+    }
+
+    fn send(&mut self, answer: answer::Encoded) {
+        match answer {
+            Ok((frame, splices)) => answer::put(&mut self.outbox, &frame, splices),
+            Err(error) => self.close(&error),
+        }
+    }
+}
+
+/// What is wrong with the fetch session that a request names: there are none.
+fn session_error(request: &FetchRequest) -> Option<ErrorCode> {
+    match (request.session_id, request.session_epoch) {
+        (0, FINAL_EPOCH | 0) => None,
+        (0, _) => Some(ErrorCode::INVALID_FETCH_SESSION_EPOCH),
+        // Ending one that is gone is as good as ending it.
+        (_, FINAL_EPOCH) => None,
+        (_, _) => Some(ErrorCode::FETCH_SESSION_ID_NOT_FOUND),
+    }
+}

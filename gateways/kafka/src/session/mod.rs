@@ -1,0 +1,293 @@
+//! One connection's conversation, without its socket: frames in, frames out, answers in the order
+//! of the requests.
+//!
+//! A [`Session`] never waits. What cannot be answered at once (an append that waits for its sync, a
+//! fetch that waits for records, a handler at work) is kept in its [`Queue`] and looked at again
+//! when the session's [`Signal`] fires, a deadline passes, or a handler wakes the connection.
+
+mod fetch;
+mod frame;
+mod produce;
+mod queue;
+mod topic;
+mod unanswered;
+
+use std::ops::Range;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context as Wakes, Poll};
+use std::time::Duration;
+
+use onrush_broker::Signal;
+use onrush_gateway_net::{Conversation, Inbox, Lanes, Outbox, Shared, Source, TailFrame, Turn};
+use onrush_kafka_protocol::{ApiKey, RequestHeader, response_frame};
+
+use self::frame::{Broken, Head, Kept, frame_len};
+use self::queue::{Queue, Running, waits};
+use crate::context::Context;
+use crate::handle::api_versions;
+use crate::served;
+
+/// One connection's conversation.
+pub struct Session {
+    context: Rc<Context>,
+    shared: Rc<Shared>,
+    signal: Arc<Signal>,
+    outbox: Outbox,
+    queue: Queue,
+    /// Appends that wait for their sync.
+    lanes: Lanes,
+    /// What became of what the shard's turn gathered from here.
+    inbox: Rc<Inbox>,
+    /// Parts gathered of which nothing is known yet.
+    gathered: usize,
+    /// Has it ever sent records? Only then the byte budget concerns it.
+    produces: bool,
+    /// What is in the outbox still goes out, then the connection ends.
+    closing: bool,
+    /// No deadline comes before this one.
+    soonest: Option<Duration>,
+}
+
+impl Session {
+    pub(crate) fn new(shared: &Rc<Shared>, context: Context) -> Self {
+        let signal = Signal::new();
+        Self {
+            outbox: Outbox::new(context.options.copy_bytes_max),
+            context: Rc::new(context),
+            shared: Rc::clone(shared),
+            inbox: Inbox::new(&signal),
+            signal,
+            queue: Queue::default(),
+            lanes: Lanes::default(),
+            gathered: 0,
+            produces: false,
+            closing: false,
+            soonest: None,
+        }
+    }
+
+    /// Takes no more requests, and says why; what is in the outbox still goes out.
+    fn close(&mut self, reason: &dyn std::fmt::Display) {
+        if !self.closing {
+            tracing::info!(peer = %self.context.host, listener = %self.context.endpoint.name, %reason, "connection closed");
+        }
+        self.closing = true;
+        self.queue.clear();
+    }
+
+    fn receive_frames(&mut self, turn: &mut Turn, range: Range<usize>) -> usize {
+        let mut at = range.start;
+        while !self.closing {
+            let bytes = turn.received(at..range.end);
+            let length = match self.frame_len(bytes) {
+                Ok(Some(length)) if bytes.len() >= length => length,
+                Ok(_) => return at,
+                Err(error) => {
+                    self.close(&error);
+                    break;
+                }
+            };
+            let frame = at..at + length;
+            at = frame.end;
+            self.frame(turn, Source::Hot(frame));
+        }
+        // Nothing after the end of the conversation is looked at.
+        range.end
+    }
+
+    /// Takes one whole frame: begins it, or keeps it until those before it are answered.
+    fn frame(&mut self, turn: &mut Turn, source: Source) {
+        let head = Head::read(source.bytes(turn));
+        if self.queue.may_begin(head) {
+            return self.begin(turn, head, source);
+        }
+        let source = source.kept(turn);
+        let held = match &source {
+            Source::Own(bytes) => Some(self.context.broker.budget().hold(bytes.len() as u64)),
+            Source::Hot(_) | Source::Tail(_) => None,
+        };
+        self.queue.wait(Kept { head, source, _held: held });
+    }
+
+    /// Begins a request. What it wants appended is gathered.
+    fn begin(&mut self, turn: &mut Turn, head: Head, source: Source) {
+        let served = served::find(head.key);
+        if !served.is_some_and(|served| (served.min..=served.max).contains(&head.version)) {
+            return self.unserved(head);
+        }
+        if head.key == ApiKey::PRODUCE {
+            return self.produce(turn, head, source);
+        }
+        // What came before and wants no answer is visible to what comes after.
+        self.append(turn);
+        let frame = source.bytes(turn);
+        let (header, reader) = match Head::header(frame) {
+            Ok(header) => header,
+            Err(error) => return self.close(&Unreadable(head, &error)),
+        };
+        let body = &frame[reader.position()..];
+        match head.key {
+            ApiKey::FETCH => self.fetch(head, body),
+            _ => self.call(head, header.to_owned(), body),
+        }
+    }
+
+    fn call(&mut self, head: Head, header: RequestHeader, body: &[u8]) {
+        match served::call(&self.context, header, body) {
+            Ok(Some(call)) => {
+                self.queue.begin(Running::Call(head.key, call));
+            }
+            Ok(None) => self.unserved(head),
+            Err(error) => self.close(&Unreadable(head, &error)),
+        }
+    }
+
+    /// A client that opens the conversation in too new a version is told which are served; any other
+    /// should have heeded that.
+    fn unserved(&mut self, head: Head) {
+        if head.key != ApiKey::API_VERSIONS {
+            let (name, Head { key, version, .. }) = (head.key.name(), head);
+            let key = key.0;
+            return self.close(&format_args!(
+                "version {version} of {name} (API {key}) is not served; ApiVersions tells which are"
+            ));
+        }
+        let mut frame = Vec::new();
+        match response_frame(&api_versions::unserved(), 0, head.correlation, &mut frame) {
+            Ok(()) => self.outbox.bytes().extend_from_slice(&frame),
+            Err(error) => self.close(&error),
+        }
+    }
+
+    /// Answers what stands first and is done, and begins what comes next. True when it stopped for
+    /// want of room in the outbox.
+    fn go_on(&mut self, wakes: &mut Wakes<'_>) -> bool {
+        while !self.closing {
+            if self.outbox.encoded_len() >= self.context.options.outbox_bytes_max {
+                return true;
+            }
+            if let Some(Running::Call(_, call)) = self.queue.running.front_mut() {
+                match call.as_mut().poll(wakes) {
+                    Poll::Pending => return false,
+                    Poll::Ready(Ok(frame)) => {
+                        self.outbox.bytes().extend_from_slice(&frame);
+                        self.queue.finish();
+                    }
+                    Poll::Ready(Err(error)) => self.close(&error),
+                }
+            }
+            let Some(Kept { head, source, _held }) = self.queue.next() else { return false };
+            let shared = Rc::clone(&self.shared);
+            self.begin(&mut shared.turn.borrow_mut(), head, source);
+        }
+        false
+    }
+}
+
+/// A request that cannot be decoded.
+struct Unreadable<'a>(Head, &'a dyn std::fmt::Display);
+
+impl std::fmt::Display for Unreadable<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Unreadable(Head { key, version, .. }, error) = self;
+        write!(f, "a request {} of version {version} cannot be read: {error}", key.name())
+    }
+}
+
+impl Conversation for Session {
+    type Broken = Broken;
+
+    fn signal(&self) -> &Arc<Signal> {
+        &self.signal
+    }
+
+    fn outbox(&mut self) -> &mut Outbox {
+        &mut self.outbox
+    }
+
+    fn may_receive(&mut self) -> bool {
+        !self.closing
+            && !self.queue.has_waiting()
+            && self.queue.running.len() < self.context.options.in_flight_max as usize
+            && self.outbox.encoded_len() < self.context.options.outbox_bytes_max
+            && (!self.produces || self.context.broker.budget().admit(&self.signal))
+    }
+
+    fn frame_len(&self, bytes: &[u8]) -> Result<Option<usize>, Broken> {
+        frame_len(bytes, self.context.options.request_bytes_max)
+    }
+
+    fn receive(&mut self, turn: &mut Turn, first: Option<TailFrame>, range: Range<usize>) -> usize {
+        let mut used = 0;
+        if let Some(first) = first {
+            used += first.bytes().len();
+            self.frame(turn, Source::Tail(first));
+        }
+        let rest = self.receive_frames(turn, range.clone());
+        used += rest - range.start;
+        if self.closing || turn.at_once(used) {
+            self.append(turn);
+        }
+        rest
+    }
+
+    fn broken_frame(&mut self, _: &[u8], why: &Broken) {
+        self.close(why);
+    }
+
+    fn frame_timeout(&self) -> Duration {
+        self.context.options.frame_timeout
+    }
+
+    fn frame_too_slow(&mut self) {
+        let seconds = self.context.options.frame_timeout.as_secs();
+        self.close(&format_args!("a request did not arrive within {seconds} s of its beginning"));
+    }
+
+    fn progress(&mut self) {
+        self.take_answers();
+        self.progress_lanes();
+        self.progress_fetch(false);
+    }
+
+    fn advance(&mut self, wakes: &mut Wakes<'_>) -> bool {
+        self.go_on(wakes)
+    }
+
+    fn quiesce(&mut self) {
+        self.queue.drop_waiting();
+        self.progress_fetch(true);
+        if matches!(self.queue.running.front(), Some(Running::Call(key, _)) if waits(*key)) {
+            self.close(&"the broker stops");
+        }
+    }
+
+    fn is_closing(&self) -> bool {
+        self.closing
+    }
+
+    fn is_closed(&self) -> bool {
+        self.closing && self.gathered == 0 && self.outbox.is_empty()
+    }
+
+    fn is_settled(&self) -> bool {
+        self.outbox.is_empty() && self.gathered == 0 && self.queue.is_settled()
+    }
+
+    fn soonest(&self) -> Option<Duration> {
+        self.soonest
+    }
+
+    fn note_deadline(&mut self, at: Duration) {
+        self.soonest = Some(self.soonest.map_or(at, |soonest| soonest.min(at)));
+    }
+
+    fn recount_deadline(&mut self) {
+        let fetch = match self.queue.running.front() {
+            Some(Running::Fetch(fetch)) => Some(fetch.deadline()),
+            _ => None,
+        };
+        self.soonest = [self.lanes.deadline(), fetch].into_iter().flatten().min();
+    }
+}

@@ -179,6 +179,7 @@ impl Inner {
                 let end = state.writer.written_end();
                 // What was known of producers counts on records that are gone.
                 state.producers.forget_from(end);
+                log.tell_unstable(&state.producers);
                 drop(state);
                 tracing::error!(
                     log = %log.name, from = %end, to = %before,

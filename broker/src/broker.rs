@@ -21,6 +21,7 @@ use crate::metrics::Metrics;
 use crate::producer_ids::ProducerIds;
 use crate::services::Services;
 use crate::shared_log::SharedLog;
+use crate::transaction::TransactionCoordinator;
 use crate::{BrokerConfig, Error, Partition, Result, Signal, Topic};
 
 /// What a broker is given to work with.
@@ -82,7 +83,8 @@ pub(crate) struct Inner {
     pub(crate) maintenance: Mutex<()>,
     /// When the next log is due for retention or a roll, as far as is known.
     pub(crate) logs_due_ms: AtomicI64,
-    producer_ids: ProducerIds,
+    pub(crate) transactions: Arc<TransactionCoordinator>,
+    producer_ids: Arc<ProducerIds>,
     pub(crate) directory: DataDirectory,
 }
 
@@ -98,6 +100,7 @@ impl Inner {
 
     pub(crate) fn settle(&self) {
         self.catalog.settle(&mut |change: &Change| self.coordinator.topic_changed(change));
+        self.transactions.go_on();
     }
 
     /// Writes snapshots of the journals that have grown enough.
@@ -111,6 +114,13 @@ impl Inner {
             && journal.wants_snapshot()
         {
             let (offset, records) = self.coordinator.snapshot(&journal);
+            self.flush();
+            self.write_snapshot(&journal, offset, &records);
+        }
+        if let Some(journal) = self.transactions.journal()
+            && journal.wants_snapshot()
+        {
+            let (offset, records) = self.transactions.snapshot(&journal);
             self.flush();
             self.write_snapshot(&journal, offset, &records);
         }
@@ -138,8 +148,9 @@ impl Inner {
 
     /// A log was opened anew, and has lost records that were written but never durable.
     pub(crate) fn lost(&self, log: &Arc<SharedLog>) {
-        let groups = self.coordinator.journal();
-        for journal in [Some(&self.catalog.journal), groups.as_deref()].into_iter().flatten() {
+        let (groups, transactions) = (self.coordinator.journal(), self.transactions.journal());
+        let journals = [Some(&self.catalog.journal), groups.as_deref(), transactions.as_deref()];
+        for journal in journals.into_iter().flatten() {
             if Arc::ptr_eq(journal.log(), log) {
                 journal.disable("a failed sync lost some of it; restart the broker");
             }
@@ -190,6 +201,15 @@ impl Broker {
         let services = Arc::new(Services::new(config, storage, env.random, found.epoch));
         let (catalog, opened) = Catalog::open(&services, found.fresh, found.clean)?;
         let coordinator = Coordinator::open(&services, &catalog, found.clean)?;
+        let producer_ids = Arc::new(ProducerIds::default());
+        let transactions = TransactionCoordinator::open(
+            &services,
+            &catalog,
+            &coordinator,
+            &producer_ids,
+            found.clean,
+        )?;
+        let _first = services.transactions.set(Arc::downgrade(&transactions));
         let inner = Arc::new(Inner {
             services: Arc::clone(&services),
             catalog,
@@ -197,7 +217,8 @@ impl Broker {
             flusher: Flusher::default(),
             maintenance: Mutex::new(()),
             logs_due_ms: AtomicI64::new(0),
-            producer_ids: ProducerIds::default(),
+            transactions,
+            producer_ids,
             directory,
         });
         let report = OpenReport {
@@ -306,8 +327,9 @@ impl Broker {
 impl Inner {
     fn findings(&self, opened: &[Opened]) -> Vec<String> {
         let mut findings = Vec::new();
-        let groups = self.coordinator.journal();
-        for journal in [Some(&self.catalog.journal), groups.as_deref()].into_iter().flatten() {
+        let (groups, transactions) = (self.coordinator.journal(), self.transactions.journal());
+        let journals = [Some(&self.catalog.journal), groups.as_deref(), transactions.as_deref()];
+        for journal in journals.into_iter().flatten() {
             if let Err(error) = journal.check() {
                 findings.push(error.to_string());
             }

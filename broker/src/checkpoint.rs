@@ -16,7 +16,7 @@ pub(crate) fn run(inner: &Inner, logs: &[Arc<SharedLog>]) {
     let mut begun: Vec<(&Arc<SharedLog>, CheckpointTicket)> = Vec::new();
     for log in logs.iter().filter(|log| !log.is_deleted()) {
         let mut state = log.lock();
-        state.producers.expire(expired);
+        state.producers.expire(expired, log.ends().start);
         let producers = state.producers.encode();
         if let Some(ticket) = state.writer.begin_checkpoint(Some(producers)) {
             begun.push((log, ticket));

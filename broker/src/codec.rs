@@ -15,6 +15,10 @@ impl Encoder {
         self.bytes(&value.to_le_bytes())
     }
 
+    pub(crate) fn i32(&mut self, value: i32) -> &mut Encoder {
+        self.bytes(&value.to_le_bytes())
+    }
+
     pub(crate) fn i64(&mut self, value: i64) -> &mut Encoder {
         self.bytes(&value.to_le_bytes())
     }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::group::GroupSettings;
+use crate::transaction::TransactionSettings;
 use crate::{Acks, TopicConfig};
 
 /// A broker's configuration. Its data directory is the root of the disk it is given.
@@ -46,6 +47,8 @@ pub struct BrokerConfig {
     pub open_files_max: Option<usize>,
     /// How consumer groups behave.
     pub group: GroupSettings,
+    /// How transactions behave.
+    pub transaction: TransactionSettings,
 }
 
 impl Default for BrokerConfig {
@@ -69,6 +72,7 @@ impl Default for BrokerConfig {
             journal_snapshot_bytes: 4 << 20,
             open_files_max: None,
             group: GroupSettings::default(),
+            transaction: TransactionSettings::default(),
         }
     }
 }

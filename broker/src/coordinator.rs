@@ -1,6 +1,8 @@
 //! Keeping the groups' state machine: its events go into a journal, answers wait until they are
 //! durable, timers fire in time.
 
+mod pending;
+
 use std::sync::Arc;
 
 use onrush_record::Offset;

@@ -8,6 +8,7 @@ use onrush_storage::StorageError;
 
 use crate::DurableMark;
 use crate::group::GroupError;
+use crate::transaction::TransactionError;
 
 /// The result of the broker's calls.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -150,6 +151,9 @@ pub enum Error {
     /// A group does not do what it was asked.
     #[error(transparent)]
     Group(GroupError),
+    /// A transaction does not do what it was asked.
+    #[error(transparent)]
+    Transaction(TransactionError),
     /// The disk has no room; reads, commits and deletes still work.
     #[error(
         "the disk of {path} is full: produce requests are refused until there is room; delete topics or records, shorten retention, or add space"
@@ -228,7 +232,10 @@ impl Error {
     pub fn kind(&self) -> Kind {
         match self {
             Error::DiskFull { .. } | Error::ShuttingDown | Error::Overloaded { .. } => Kind::Retry,
-            Error::Group(GroupError::StaleEpoch { .. }) => Kind::Retry,
+            Error::Group(GroupError::StaleEpoch { .. } | GroupError::UnstableOffset { .. }) => {
+                Kind::Retry
+            }
+            Error::Transaction(TransactionError::Concurrent { .. }) => Kind::Retry,
             Error::Unknown { .. } => Kind::Unknown,
             Error::Damaged { .. }
             | Error::PartitionOffline { .. }

@@ -105,6 +105,11 @@ fn complete(services: &Services, syncing: Syncing, result: std::io::Result<()>) 
     let Syncing { log, ticket, bytes, .. } = syncing;
     let mut state = log.lock();
     let outcome = state.writer.complete_flush(ticket, result);
+    if let Ok(durable) = outcome
+        && state.producers.settle(durable)
+    {
+        log.tell_unstable(&state.producers);
+    }
     // Here rather than on the way of an append: a job to prepare comes up now and then only.
     let job = if outcome.is_ok() { state.writer.background() } else { None };
     drop(state);

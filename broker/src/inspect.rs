@@ -66,6 +66,7 @@ impl Offline {
             directory::check_files(&self.disk),
             journal::check_snapshot(&*self.disk, journal::Name::Metadata),
             journal::check_snapshot(&*self.disk, journal::Name::Groups),
+            journal::check_snapshot(&*self.disk, journal::Name::Transactions),
         ] {
             match result {
                 Ok(()) => {}

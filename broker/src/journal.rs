@@ -3,6 +3,7 @@
 //! A journal is a log like any partition's, in a directory with a fixed id, exempt from retention.
 //! A snapshot says which of its records it stands for; those go once it is durable.
 
+mod lazy;
 mod replay;
 mod snapshot;
 
@@ -23,6 +24,8 @@ use crate::shared_log::{LogName, SharedLog};
 use crate::topic::{partition_directory, topic_directory};
 use crate::{DurableMark, Error, Result};
 
+pub(crate) use lazy::LazyJournal;
+
 /// Which journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Name {
@@ -30,30 +33,35 @@ pub(crate) enum Name {
     Metadata,
     /// Consumer groups and their offsets.
     Groups,
+    /// Transactional ids and what was decided of their transactions.
+    Transactions,
 }
 
 impl Name {
+    /// All of them.
+    pub(crate) const ALL: [Name; 3] = [Name::Metadata, Name::Groups, Name::Transactions];
+
     /// The fixed id its directory is named by.
     pub(crate) fn id(self) -> TopicId {
         let mut id = [0; 16];
         id[15] = match self {
             Name::Metadata => 1,
             Name::Groups => 2,
+            Name::Transactions => 3,
         };
         TopicId::new(id)
     }
 
     /// The journal whose log is in this directory.
     pub(crate) fn of_directory(log: &Path) -> Option<Name> {
-        [Name::Metadata, Name::Groups]
-            .into_iter()
-            .find(|name| partition_directory(name.id(), 0) == log)
+        Name::ALL.into_iter().find(|name| partition_directory(name.id(), 0) == log)
     }
 
     pub(crate) fn shown(self) -> &'static str {
         match self {
             Name::Metadata => "journal of topics",
             Name::Groups => "journal of consumer groups",
+            Name::Transactions => "journal of transactions",
         }
     }
 }
@@ -100,7 +108,7 @@ impl Journal {
         let log_name = LogName { topic: Arc::from(name.shown()), partition: 0 };
         if Journal::exists(services, name)? {
             let options = OpenOptions { leader_epoch: services.epoch, clean };
-            let mut visit = |_: &BatchHeader| {};
+            let mut visit = |_: &BatchHeader, _: &[u8]| {};
             match onrush_storage::open(
                 &services.storage,
                 &directory,

@@ -45,6 +45,8 @@ mod stop;
 mod sync;
 mod sync_queue;
 mod topic;
+pub mod transaction;
+mod transaction_calls;
 mod wake_list;
 
 pub use acks::Acks;
@@ -61,10 +63,11 @@ pub use io_queue::Warming;
 pub use mark::{DurableMark, Settled};
 pub use metrics::Metrics;
 pub use onrush_storage::{
-    CheckReport, Cursor, Ends, Finding, ReadMode, RepairMode, RepairReport, Severity, Slice,
-    SliceRead, StorageError, TornTail, Visibility,
+    CheckReport, Cursor, Finding, ReadMode, RepairMode, RepairReport, Severity, Slice, SliceRead,
+    StorageError, TornTail, Visibility,
 };
-pub use partition::{ListedOffset, OffsetSpec, Partition, Placed, ProduceBatch};
+pub use partition::{Ends, ListedOffset, OffsetSpec, Partition, Placed, ProduceBatch};
+pub use producer::{AbortedTransaction, ActiveProducer};
 pub use prometheus_client::metrics::counter::Counter;
 pub use prometheus_client::metrics::gauge::Gauge;
 pub use signal::Signal;

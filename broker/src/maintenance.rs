@@ -33,7 +33,8 @@ impl Inner {
         let _turn = self.maintenance.lock();
         services.space.check();
         let now_ms = services.clock.now_ms();
-        let groups_due_ms = self.coordinator.expire(now_ms);
+        let groups_due_ms = self.coordinator.expire(now_ms).unwrap_or(i64::MAX);
+        let transactions_due_ms = self.transactions.expire(now_ms).unwrap_or(i64::MAX);
         let scan = now_ms >= self.logs_due_ms.load(Ordering::SeqCst);
         let mut due_ms = i64::MAX;
         if scan {
@@ -53,7 +54,7 @@ impl Inner {
             self.logs_due_ms.fetch_min(due_ms.max(now_ms + millis(RETRY)), Ordering::SeqCst);
         }
         let next = self.logs_due_ms.load(Ordering::SeqCst);
-        let next = next.min(groups_due_ms.unwrap_or(i64::MAX)).saturating_sub(now_ms);
+        let next = next.min(groups_due_ms).min(transactions_due_ms).saturating_sub(now_ms);
         let mut next = Duration::from_millis(next.max(0).unsigned_abs());
         if services.space.is_full() {
             next = next.min(RETRY);

@@ -3,11 +3,12 @@
 mod check;
 mod judge;
 mod produce;
+mod transactions;
 
 use std::sync::Arc;
 
 use onrush_record::{LeaderEpoch, Offset, TimestampMs, TopicId};
-use onrush_storage::{Cursor, Ends, SliceRead};
+use onrush_storage::{Cursor, SliceRead};
 
 pub use produce::{Placed, ProduceBatch};
 
@@ -33,10 +34,28 @@ pub enum OffsetSpec {
     Earliest,
     /// The end, once all that was written when asked is durable.
     Latest,
+    /// The last stable offset then: the end of what is decided.
+    LastStable,
     /// That of the first record with this timestamp or a later one.
     Timestamp(TimestampMs),
     /// That of the record with the largest timestamp.
     MaxTimestamp,
+}
+
+/// The ends of a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ends {
+    /// The first offset there is.
+    pub start: Offset,
+    /// Readers see what lies below.
+    pub readable: Offset,
+    /// What lies below is on stable storage.
+    pub durable: Offset,
+    /// What lies below is written; the next record gets this offset.
+    pub written: Offset,
+    /// Readers that want only what is decided see what lies below: the beginning of the earliest
+    /// open transaction, else the readable end.
+    pub last_stable: Offset,
 }
 
 /// An offset that was looked up.
@@ -82,14 +101,18 @@ impl Partition {
         &self.log
     }
 
-    /// Start, readable end, durable end and written end, as of one moment each.
+    /// Start, readable end, durable end, written end and last stable offset. They are of one moment,
+    /// but for the last, which is no later than the readable end.
     pub fn ends(&self) -> Ends {
-        self.log.ends()
+        let last_stable = self.log.last_stable();
+        let onrush_storage::Ends { start, readable, durable, written } = self.log.ends();
+        let last_stable = last_stable.max(start);
+        Ends { start, readable, durable, written, last_stable }
     }
 
     /// Everything before this is on stable storage.
     pub fn durable_end(&self) -> Offset {
-        self.ends().durable
+        self.log.ends().durable
     }
 
     /// Whether what an answer waits for is durable by now.
@@ -119,7 +142,7 @@ impl Partition {
     /// Fires `signal` once, when there is something to read at `from`; at once if there is.
     pub fn wake_on_readable(&self, from: Offset, signal: &Arc<Signal>) {
         // What is written but not durable yet is waited for: do not let the sync take its time.
-        if self.log.wake_on_readable(from, signal) && self.ends().written > from {
+        if self.log.wake_on_readable(from, signal) && self.log.ends().written > from {
             self.services.sync.urge_for(&self.log);
         }
     }
@@ -136,10 +159,20 @@ impl Partition {
         max_bytes: u32,
         cursor: &mut Cursor,
     ) -> Result<Option<SliceRead>> {
+        self.fetch_below(from, max_bytes, Offset::new(u64::MAX), cursor)
+    }
+
+    fn fetch_below(
+        &self,
+        from: Offset,
+        max_bytes: u32,
+        below: Offset,
+        cursor: &mut Cursor,
+    ) -> Result<Option<SliceRead>> {
         if self.log.is_deleted() {
             return Err(self.topic.unknown());
         }
-        let read = self.log.reader.read(from, max_bytes, cursor);
+        let read = self.log.reader.read_below(from, max_bytes, below, cursor);
         let read = read.map_err(|error| Error::storage(&self.log.name, error))?;
         if let Some(read) = &read {
             self.services.metrics.bytes_out.inc_by(read.slice.len() as u64);
@@ -160,11 +193,13 @@ impl Partition {
         let plain = |offset| ListedOffset { offset: Some(offset), timestamp: -1 };
         let storage = |error| Error::storage(&self.log.name, error);
         match spec {
-            OffsetSpec::Earliest => Ok(plain(self.ends().start)),
-            OffsetSpec::Latest => {
-                let mark = self.log.mark(self.ends().written);
+            OffsetSpec::Earliest => Ok(plain(self.log.ends().start)),
+            OffsetSpec::Latest | OffsetSpec::LastStable => {
+                let mark = self.log.mark(self.log.ends().written);
                 self.wait_durable(mark).await?;
-                Ok(plain(self.ends().readable))
+                let ends = self.ends();
+                let latest = spec == OffsetSpec::Latest;
+                Ok(plain(if latest { ends.readable } else { ends.last_stable }))
             }
             OffsetSpec::Timestamp(timestamp) => {
                 let found = self.log.reader.offset_for_timestamp(timestamp).map_err(storage)?;

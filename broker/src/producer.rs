@@ -1,18 +1,28 @@
-//! What one partition knows of its idempotent producers: Kafka's rules, and nothing else.
+//! What one partition knows of its idempotent and transactional producers: Kafka's rules, and
+//! nothing else.
 //!
 //! The table is a pure function of the batches in the log, so that recovery rebuilds it from the
-//! last checkpoint's copy and the headers that follow it.
+//! last checkpoint's copy, the headers that follow it, and the markers among them.
+
+mod coding;
+#[cfg(test)]
+mod tests;
+mod transactions;
 
 use std::collections::HashMap;
 
-use onrush_record::batch::BatchHeader;
+use onrush_record::batch::{BatchHeader, Marker};
 use onrush_record::{Offset, ProducerEpoch, ProducerId, Sequence, TimestampMs};
 
-use crate::codec::Decoder;
+use transactions::Transactions;
+
+pub use transactions::AbortedTransaction;
 
 /// How many batches of a producer are remembered: Kafka's clients have at most as many in flight.
 const REMEMBERED: usize = 5;
-const FORMAT: u8 = 1;
+
+/// Before the first marker.
+const NO_COORDINATOR: i32 = -1;
 
 /// One batch that was appended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,12 +40,28 @@ pub(crate) struct Known {
     epoch: ProducerEpoch,
     /// When it was last heard of, by the broker's clock (by the batch's own, after recovery).
     seen_ms: TimestampMs,
+    /// Which reign of the coordinator wrote its last marker; -1: there was none.
+    coordinator_epoch: i32,
+    /// Where its open transaction began.
+    open: Option<Offset>,
     /// The last batches of this epoch, oldest first; only the first `len` count.
     batches: [Appended; REMEMBERED],
     len: u8,
 }
 
 impl Known {
+    fn new(epoch: ProducerEpoch, seen_ms: TimestampMs) -> Known {
+        let batches = [Appended::default(); REMEMBERED];
+        Known { epoch, seen_ms, coordinator_epoch: NO_COORDINATOR, open: None, batches, len: 0 }
+    }
+
+    /// A newer epoch begins its sequences anew. A transaction that is open stays so.
+    fn raise(&mut self, epoch: ProducerEpoch) {
+        if epoch > self.epoch {
+            (self.epoch, self.batches, self.len) = (epoch, [Appended::default(); REMEMBERED], 0);
+        }
+    }
+
     fn batches(&self) -> &[Appended] {
         &self.batches[..usize::from(self.len)]
     }
@@ -50,6 +76,23 @@ impl Known {
     }
 }
 
+/// A producer as an operator sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ActiveProducer {
+    /// Its id.
+    pub producer: ProducerId,
+    /// Its epoch.
+    pub epoch: ProducerEpoch,
+    /// The last sequence it has sent in this epoch, if it has.
+    pub last_sequence: Option<Sequence>,
+    /// When it was last heard of.
+    pub last_timestamp_ms: TimestampMs,
+    /// Which reign of the coordinator ended its last transaction here; -1: none did.
+    pub coordinator_epoch: i32,
+    /// Where its open transaction begins, if it has one.
+    pub transaction_start: Option<Offset>,
+}
+
 /// What the table says of a batch that a producer sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
@@ -61,6 +104,8 @@ pub(crate) enum Verdict {
     OutOfOrder { expected: Sequence },
     /// A newer epoch of this producer is at work.
     Fenced { current: ProducerEpoch },
+    /// It is no part of the transaction that its producer has open here.
+    OutsideTransaction,
 }
 
 /// All producers of one partition.
@@ -69,6 +114,8 @@ pub(crate) struct ProducerTable {
     /// None until the first producer comes: most partitions of a big broker never see one.
     #[expect(clippy::box_collection, reason = "8 bytes instead of 48 in each idle partition")]
     known: Option<Box<HashMap<ProducerId, Known>>>,
+    /// None until the first transaction comes.
+    transactions: Option<Box<Transactions>>,
 }
 
 impl ProducerTable {
@@ -76,24 +123,18 @@ impl ProducerTable {
     ///
     /// A producer that is not known may begin with any sequence: what was known of it may have
     /// expired or gone with the records. That is Kafka's rule since its clients stopped treating
-    /// it as an error (KIP-360).
+    /// it as an error (KIP-360). One whose epoch a marker has raised begins at 0.
     pub(crate) fn judge(&self, header: &BatchHeader) -> Verdict {
-        let Some(known) = self.known.as_ref().and_then(|known| known.get(&header.producer_id))
-        else {
+        let Some(known) = self.get(header.producer_id) else {
             return Verdict::Append;
         };
         if header.producer_epoch < known.epoch {
             return Verdict::Fenced { current: known.epoch };
         }
-        if header.producer_epoch > known.epoch {
-            return if header.base_sequence == Sequence::ZERO {
-                Verdict::Append
-            } else {
-                Verdict::OutOfOrder { expected: Sequence::ZERO }
-            };
-        }
+        let newer = header.producer_epoch > known.epoch;
         let sent_before = known.batches().iter().find(|batch| {
-            batch.first_sequence == header.base_sequence
+            !newer
+                && batch.first_sequence == header.base_sequence
                 && batch.last_sequence == header.last_sequence()
         });
         if let Some(batch) = sent_before {
@@ -103,17 +144,26 @@ impl ProducerTable {
                 timestamp: batch.timestamp,
             };
         }
-        match known.batches().last() {
-            Some(last) if header.base_sequence != last.last_sequence.plus(1) => {
-                Verdict::OutOfOrder { expected: last.last_sequence.plus(1) }
-            }
-            _ => Verdict::Append,
+        let expected = match known.batches().last() {
+            Some(last) if !newer => last.last_sequence.plus(1),
+            _ => Sequence::ZERO,
+        };
+        if header.base_sequence != expected {
+            return Verdict::OutOfOrder { expected };
         }
+        if known.open.is_some() && !header.attributes.is_transactional() {
+            return Verdict::OutsideTransaction;
+        }
+        Verdict::Append
+    }
+
+    fn get(&self, producer: ProducerId) -> Option<&Known> {
+        self.known.as_ref()?.get(&producer)
     }
 
     /// Is anything known of this producer?
     pub(crate) fn knows(&self, producer: ProducerId) -> bool {
-        self.known.as_ref().is_some_and(|known| known.contains_key(&producer))
+        self.get(producer).is_some()
     }
 
     /// Notes a batch that was appended at `base_offset`; gives what was known before, for
@@ -134,17 +184,14 @@ impl ProducerTable {
         };
         let table = self.known.get_or_insert_default();
         let before = table.get(&header.producer_id).copied();
-        let mut after = match before {
-            Some(known) if known.epoch == header.producer_epoch => known,
-            _ => Known {
-                epoch: header.producer_epoch,
-                seen_ms: now_ms,
-                batches: [Appended::default(); REMEMBERED],
-                len: 0,
-            },
-        };
+        let mut after = before.unwrap_or_else(|| Known::new(header.producer_epoch, now_ms));
+        after.raise(header.producer_epoch);
         after.seen_ms = now_ms;
         after.push(batch);
+        if header.attributes.is_transactional() && after.open.is_none() {
+            after.open = Some(base_offset);
+            self.transactions.get_or_insert_default().begun(base_offset);
+        }
         table.insert(header.producer_id, after);
         before
     }
@@ -152,217 +199,137 @@ impl ProducerTable {
     /// Takes back a [`ProducerTable::note`].
     pub(crate) fn restore(&mut self, producer: ProducerId, before: Option<Known>) {
         let Some(table) = self.known.as_mut() else { return };
-        match before {
+        let after = match before {
             Some(known) => table.insert(producer, known),
             None => table.remove(&producer),
         };
+        let (before, after) = (before.and_then(|known| known.open), after.and_then(|k| k.open));
+        if let Some(began) = after.filter(|_| before.is_none())
+            && let Some(transactions) = self.transactions.as_mut()
+        {
+            transactions.not_begun(began);
+        }
+    }
+
+    /// Notes a marker that was appended at `offset`. One that ends nothing changes nothing but the
+    /// producer's epoch.
+    pub(crate) fn note_marker(
+        &mut self,
+        header: &BatchHeader,
+        marker: Marker,
+        offset: Offset,
+        now_ms: TimestampMs,
+    ) {
+        let (producer, epoch) = (header.producer_id, header.producer_epoch);
+        let table = self.known.get_or_insert_default();
+        let known = table.entry(producer).or_insert_with(|| Known::new(epoch, now_ms));
+        known.raise(epoch);
+        known.seen_ms = now_ms;
+        known.coordinator_epoch = marker.coordinator_epoch;
+        if let Some(first) = known.open.take() {
+            let transactions = self.transactions.get_or_insert_default();
+            transactions.ended(producer, first, offset, marker.commits);
+        }
     }
 
     /// Notes a batch found by recovery, which was judged when it was appended.
-    pub(crate) fn replay(&mut self, header: &BatchHeader) {
-        if header.producer_id.is_some() && !header.attributes.is_control() {
-            self.note(header, header.base_offset, -1, header.max_timestamp);
+    pub(crate) fn replay(&mut self, header: &BatchHeader, marker: Option<Marker>) {
+        if !header.producer_id.is_some() {
+            return;
+        }
+        match marker {
+            Some(marker) => {
+                self.note_marker(header, marker, header.base_offset, header.max_timestamp);
+            }
+            None if header.attributes.is_control() => {}
+            None => {
+                self.note(header, header.base_offset, -1, header.max_timestamp);
+            }
         }
     }
 
-    /// Forgets producers not heard of since `before_ms`.
-    pub(crate) fn expire(&mut self, before_ms: TimestampMs) {
-        let Some(table) = self.known.as_mut() else { return };
-        table.retain(|_, known| known.seen_ms >= before_ms);
-        if table.is_empty() {
-            self.known = None;
+    /// Where the earliest transaction begins whose end is not known to be durable.
+    pub(crate) fn first_unstable(&self) -> Option<Offset> {
+        self.transactions.as_ref()?.first_unstable()
+    }
+
+    /// All below `durable` is on stable storage, markers included; true when that changes
+    /// [`ProducerTable::first_unstable`].
+    pub(crate) fn settle(&mut self, durable: Offset) -> bool {
+        self.transactions.as_mut().is_some_and(|transactions| transactions.settle(durable))
+    }
+
+    /// Where the transaction begins that a producer has open here.
+    pub(crate) fn open(&self, producer: ProducerId) -> Option<(ProducerEpoch, Offset)> {
+        let known = self.get(producer)?;
+        Some((known.epoch, known.open?))
+    }
+
+    /// Did the log lose records of the transaction that this producer has open?
+    pub(crate) fn has_lost(&self, producer: ProducerId) -> bool {
+        self.transactions.as_ref().is_some_and(|transactions| transactions.has_lost(producer))
+    }
+
+    /// The aborted transactions with records from `from` up to `to`.
+    pub(crate) fn aborted(&self, from: Offset, to: Offset) -> Vec<AbortedTransaction> {
+        let transactions = self.transactions.as_ref();
+        transactions.map_or_else(Vec::new, |transactions| transactions.aborted(from, to))
+    }
+
+    /// Every producer, in order of id.
+    pub(crate) fn producers(&self) -> Vec<ActiveProducer> {
+        let known = self.known.iter().flat_map(|known| known.iter());
+        let mut producers: Vec<_> = known
+            .map(|(producer, known)| ActiveProducer {
+                producer: *producer,
+                epoch: known.epoch,
+                last_sequence: known.batches().last().map(|last| last.last_sequence),
+                last_timestamp_ms: known.seen_ms,
+                coordinator_epoch: known.coordinator_epoch,
+                transaction_start: known.open,
+            })
+            .collect();
+        producers.sort_unstable_by_key(|producer| producer.producer);
+        producers
+    }
+
+    /// Forgets producers not heard of since `before_ms` that have no transaction open, and aborted
+    /// transactions that lie below the log's start.
+    pub(crate) fn expire(&mut self, before_ms: TimestampMs, start: Offset) {
+        if let Some(table) = self.known.as_mut() {
+            table.retain(|_, known| known.seen_ms >= before_ms || known.open.is_some());
+            if table.is_empty() {
+                self.known = None;
+            }
+        }
+        if let Some(transactions) = self.transactions.as_mut() {
+            transactions.trim(start);
+            if transactions.is_blank() {
+                self.transactions = None;
+            }
         }
     }
 
-    /// Forgets batches from `end` on: the log lost them.
+    /// Forgets batches from `end` on: the log lost them. Transactions whose marker was among them
+    /// are open again.
     pub(crate) fn forget_from(&mut self, end: Offset) {
         let Some(table) = self.known.as_mut() else { return };
-        for known in table.values_mut() {
+        let transactions = self.transactions.get_or_insert_default();
+        for (producer, first) in transactions.reopen_from(end) {
+            if let Some(known) = table.get_mut(&producer) {
+                known.open = Some(first);
+            }
+        }
+        for (producer, known) in table.iter_mut() {
             let kept = known.batches().iter().take_while(|batch| batch.next_offset <= end).count();
-            known.len = u8::try_from(kept).unwrap_or(known.len);
-        }
-        table.retain(|_, known| known.len > 0);
-    }
-
-    /// The table as bytes, for the log's checkpoint; none at all when nothing is known.
-    pub(crate) fn encode(&self) -> Vec<u8> {
-        let Some(table) = self.known.as_ref() else { return Vec::new() };
-        let mut out = Vec::with_capacity(5 + table.len() * 96);
-        out.push(FORMAT);
-        out.extend_from_slice(&u32::try_from(table.len()).unwrap_or(u32::MAX).to_le_bytes());
-        for (producer, known) in table.iter() {
-            out.extend_from_slice(&producer.get().to_le_bytes());
-            out.extend_from_slice(&known.epoch.get().to_le_bytes());
-            out.extend_from_slice(&known.seen_ms.to_le_bytes());
-            out.push(known.len);
-            for batch in known.batches() {
-                out.extend_from_slice(&batch.first_sequence.get().to_le_bytes());
-                out.extend_from_slice(&batch.last_sequence.get().to_le_bytes());
-                out.extend_from_slice(&batch.base_offset.get().to_le_bytes());
-                out.extend_from_slice(&batch.next_offset.get().to_le_bytes());
-                out.extend_from_slice(&batch.timestamp.to_le_bytes());
+            let kept = u8::try_from(kept).unwrap_or(known.len);
+            if kept < known.len && known.open.is_some() {
+                transactions.lost(*producer);
             }
+            known.len = kept;
+            known.open = known.open.filter(|first| *first < end);
         }
-        out
-    }
-
-    /// Reads what [`ProducerTable::encode`] wrote; None when it is not that.
-    pub(crate) fn decode(bytes: &[u8]) -> Option<ProducerTable> {
-        if bytes.is_empty() {
-            return Some(ProducerTable::default());
-        }
-        let mut from = Decoder::new(bytes);
-        if from.u8()? != FORMAT {
-            return None;
-        }
-        let count = from.u32()?;
-        let mut table = HashMap::new();
-        for _ in 0..count {
-            let producer = ProducerId::new(from.i64()?);
-            let epoch = ProducerEpoch::new(from.i16()?);
-            let seen_ms = from.i64()?;
-            let len = from.u8()?;
-            let mut known =
-                Known { epoch, seen_ms, batches: [Appended::default(); REMEMBERED], len: 0 };
-            for _ in 0..len {
-                known.push(Appended {
-                    first_sequence: Sequence::new(from.i32()?),
-                    last_sequence: Sequence::new(from.i32()?),
-                    base_offset: Offset::new(from.u64()?),
-                    next_offset: Offset::new(from.u64()?),
-                    timestamp: from.i64()?,
-                });
-            }
-            table.insert(producer, known);
-        }
-        if !from.is_empty() {
-            return None;
-        }
-        Some(ProducerTable { known: (!table.is_empty()).then(|| Box::new(table)) })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use onrush_record::LeaderEpoch;
-    use onrush_record::batch::Attributes;
-
-    use super::*;
-
-    fn batch(producer: i64, epoch: i16, sequence: i32, count: u32) -> BatchHeader {
-        BatchHeader {
-            base_offset: Offset::ZERO,
-            total_len: 100,
-            leader_epoch: LeaderEpoch::new(0),
-            crc: 0,
-            attributes: Attributes::default(),
-            last_offset_delta: count - 1,
-            base_timestamp: 0,
-            max_timestamp: 0,
-            producer_id: ProducerId::new(producer),
-            producer_epoch: ProducerEpoch::new(epoch),
-            base_sequence: Sequence::new(sequence),
-            record_count: count,
-        }
-    }
-
-    fn append(table: &mut ProducerTable, header: &BatchHeader, at: u64) {
-        assert_eq!(table.judge(header), Verdict::Append);
-        table.note(header, Offset::new(at), -1, 1_000);
-    }
-
-    #[test]
-    fn the_last_five_batches_are_recognised_and_no_older_one() {
-        let mut table = ProducerTable::default();
-        for number in 0..6 {
-            append(
-                &mut table,
-                &batch(7, 0, number * 10, 10),
-                u64::from(number.unsigned_abs()) * 10,
-            );
-        }
-        for number in 1..6u32 {
-            let sent_again = batch(7, 0, i32::try_from(number * 10).unwrap(), 10);
-            let base_offset = Offset::new(u64::from(number) * 10);
-            assert_eq!(
-                table.judge(&sent_again),
-                Verdict::Duplicate {
-                    base_offset,
-                    next_offset: base_offset.plus(10),
-                    timestamp: -1
-                }
-            );
-        }
-        let expected = Sequence::new(60);
-        assert_eq!(table.judge(&batch(7, 0, 0, 10)), Verdict::OutOfOrder { expected });
-        assert_eq!(table.judge(&batch(7, 0, 50, 5)), Verdict::OutOfOrder { expected });
-        assert_eq!(table.judge(&batch(7, 0, 61, 1)), Verdict::OutOfOrder { expected });
-    }
-
-    #[test]
-    fn sequences_wrap() {
-        let mut table = ProducerTable::default();
-        append(&mut table, &batch(7, 0, i32::MAX - 1, 2), 0);
-        append(&mut table, &batch(7, 0, 0, 3), 2);
-        let mut table = ProducerTable::default();
-        append(&mut table, &batch(7, 0, i32::MAX, 2), 0);
-        append(&mut table, &batch(7, 0, 1, 1), 2);
-    }
-
-    #[test]
-    fn a_newer_epoch_begins_at_zero_and_fences_the_older() {
-        let mut table = ProducerTable::default();
-        append(&mut table, &batch(7, 0, 0, 1), 0);
-        assert_eq!(
-            table.judge(&batch(7, 1, 1, 1)),
-            Verdict::OutOfOrder { expected: Sequence::ZERO }
-        );
-        append(&mut table, &batch(7, 1, 0, 1), 1);
-        let current = ProducerEpoch::new(1);
-        assert_eq!(table.judge(&batch(7, 0, 0, 1)), Verdict::Fenced { current });
-    }
-
-    #[test]
-    fn an_unknown_producer_begins_anywhere() {
-        let mut table = ProducerTable::default();
-        append(&mut table, &batch(9, 3, 41, 1), 0);
-    }
-
-    #[test]
-    fn a_note_can_be_taken_back() {
-        let mut table = ProducerTable::default();
-        let first = batch(7, 0, 0, 1);
-        let before = table.note(&first, Offset::ZERO, -1, 5);
-        table.restore(first.producer_id, before);
-        assert!(!table.knows(first.producer_id));
-    }
-
-    #[test]
-    fn what_is_written_is_read() {
-        let mut table = ProducerTable::default();
-        for producer in 0..20 {
-            for number in 0..producer {
-                let header = batch(producer, 2, i32::try_from(number).unwrap() * 2, 2);
-                table.note(&header, Offset::new(number.unsigned_abs() * 2), 17, number);
-            }
-        }
-        let bytes = table.encode();
-        assert_eq!(ProducerTable::decode(&bytes).unwrap().known, table.known);
-        for cut in 1..bytes.len() {
-            assert!(ProducerTable::decode(&bytes[..cut]).is_none(), "cut at {cut}");
-        }
-        assert!(ProducerTable::default().encode().is_empty());
-    }
-
-    #[test]
-    fn silent_producers_are_forgotten() {
-        let mut table = ProducerTable::default();
-        table.note(&batch(1, 0, 0, 1), Offset::ZERO, -1, 10);
-        table.note(&batch(2, 0, 0, 1), Offset::ZERO, -1, 20);
-        table.expire(15);
-        assert!(!table.knows(ProducerId::new(1)));
-        assert!(table.knows(ProducerId::new(2)));
-        table.expire(30);
-        assert!(table.known.is_none());
+        transactions.forget_open_from(end);
+        table.retain(|_, known| known.len > 0 || known.open.is_some());
     }
 }

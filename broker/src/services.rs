@@ -1,7 +1,7 @@
 //! What every part of one broker shares.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
 
 use onrush_record::LeaderEpoch;
 use onrush_sys::{Clock, Random};
@@ -12,6 +12,7 @@ use crate::metrics::Metrics;
 use crate::shared_log::SharedLog;
 use crate::space::Space;
 use crate::sync_queue::SyncQueue;
+use crate::transaction::TransactionCoordinator;
 use crate::{BrokerConfig, Error};
 
 /// The broker's shared means: created once by `open`, never replaced.
@@ -26,6 +27,8 @@ pub(crate) struct Services {
     pub(crate) sync: SyncQueue<SharedLog>,
     pub(crate) io: IoQueue,
     pub(crate) space: Space,
+    /// Who says what is part of a transaction. It holds these services itself.
+    pub(crate) transactions: OnceLock<Weak<TransactionCoordinator>>,
     /// Something has become due earlier than the I/O loop knows.
     tick_wanted: AtomicBool,
     /// Producers are refused: the broker is about to stop.
@@ -50,6 +53,7 @@ impl Services {
             sync: SyncQueue::new(config.sync_bytes),
             io: IoQueue::default(),
             space: Space::new(Arc::clone(&storage.disk), &config),
+            transactions: OnceLock::new(),
             tick_wanted: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             closed: AtomicBool::new(false),
@@ -64,6 +68,10 @@ impl Services {
             return Some(Error::ShuttingDown);
         }
         self.space.is_full().then(|| self.space.error())
+    }
+
+    pub(crate) fn transactions(&self) -> Result<Arc<TransactionCoordinator>, Error> {
+        self.transactions.get().and_then(Weak::upgrade).ok_or(Error::ShuttingDown)
     }
 
     pub(crate) fn is_stopping(&self) -> bool {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use onrush_record::Offset;
 use onrush_storage::{Ends, LogReader, LogWriter};
@@ -49,6 +49,10 @@ pub(crate) struct SharedLog {
     state: Mutex<LogState>,
     pub(crate) durable: WakeList,
     pub(crate) readable: WakeList,
+    /// Who waits for the last stable offset.
+    pub(crate) stable: WakeList,
+    /// Where the earliest transaction begins whose end is not durable; the largest number: none.
+    unstable: AtomicU64,
     /// It stands in the sync loop's queue.
     pub(crate) dirty: crate::sync::AtomicBool,
     /// It stands in the list of logs to checkpoint.
@@ -66,12 +70,15 @@ impl SharedLog {
         reader: LogReader,
         producers: ProducerTable,
     ) -> Arc<SharedLog> {
+        let unstable = AtomicU64::new(unstable_from(&producers));
         Arc::new(SharedLog {
             name,
             reader,
             state: Mutex::new(LogState { writer, producers, unsynced: 0 }),
             durable: WakeList::default(),
             readable: WakeList::default(),
+            stable: WakeList::default(),
+            unstable,
             dirty: crate::sync::AtomicBool::new(false),
             changed: AtomicBool::new(false),
             deleted: AtomicBool::new(false),
@@ -86,6 +93,26 @@ impl SharedLog {
 
     pub(crate) fn ends(&self) -> Ends {
         self.reader.ends()
+    }
+
+    /// What readers that want only what is decided see up to: the beginning of the earliest
+    /// transaction that is not, else the readable end.
+    pub(crate) fn last_stable(&self) -> Offset {
+        // In this order: a transaction is told here before its first record can be readable.
+        let ends = self.ends();
+        let unstable = Offset::new(self.unstable.load(Ordering::SeqCst));
+        ends.readable.min(unstable).max(ends.start)
+    }
+
+    /// Tells readers which transactions the table knows. Call it under the lock that the table was
+    /// changed under: before a batch that begins one is written, after a marker was.
+    pub(crate) fn tell_unstable(&self, producers: &ProducerTable) {
+        self.unstable.store(unstable_from(producers), Ordering::SeqCst);
+    }
+
+    /// Does anybody wait for something to read?
+    pub(crate) fn has_readers(&self) -> bool {
+        !self.readable.is_empty() || !self.stable.is_empty()
     }
 
     pub(crate) fn incarnation(&self) -> u32 {
@@ -136,6 +163,12 @@ impl SharedLog {
         self.unless_over(wait, signal)
     }
 
+    /// True when it has to wait.
+    pub(crate) fn wake_on_stable(&self, from: Offset, signal: &Arc<Signal>) -> bool {
+        let wait = self.stable.register(from.plus(1), signal, || self.last_stable());
+        self.unless_over(wait, signal)
+    }
+
     /// A log that is poisoned or gone wakes its waiters at once, whenever they come.
     fn unless_over(&self, wait: bool, signal: &Arc<Signal>) -> bool {
         if wait && (self.is_deleted() || self.is_failed()) {
@@ -150,6 +183,14 @@ impl SharedLog {
         let ends = self.ends();
         self.durable.fire(ends.durable);
         self.readable.fire(ends.readable);
+        self.fire_stable();
+    }
+
+    /// Tells who waits for what is decided.
+    pub(crate) fn fire_stable(&self) {
+        if !self.stable.is_empty() {
+            self.stable.fire(self.last_stable());
+        }
     }
 
     pub(crate) fn is_failed(&self) -> bool {
@@ -185,5 +226,10 @@ impl SharedLog {
     fn fire_all(&self) {
         self.durable.fire_all();
         self.readable.fire_all();
+        self.stable.fire_all();
     }
+}
+
+fn unstable_from(producers: &ProducerTable) -> u64 {
+    producers.first_unstable().map_or(u64::MAX, Offset::get)
 }

@@ -20,7 +20,8 @@ impl Inner {
         while self.flush() {}
         let mut first_error = None;
         let groups = self.coordinator.journal();
-        let groups = groups.iter().map(|journal| journal.log());
+        let transactions = self.transactions.journal();
+        let groups = groups.iter().chain(&transactions).map(|journal| journal.log());
         let journals = groups.chain([self.catalog.journal.log()]).cloned();
         let logs: Vec<_> = self.logs().into_iter().chain(journals).collect();
         // One that was written to at the last moment may not stand in the queue yet.
@@ -46,6 +47,7 @@ impl Inner {
         for log in self.logs() {
             log.fire();
         }
+        self.transactions.close();
         done
     }
 }

@@ -166,7 +166,7 @@ fn begin(
 }
 
 /// Opens the log in `dir`. `visit` is shown, in order, the header of every batch that the
-/// attachment does not account for.
+/// attachment does not account for; with a control batch, all of its bytes too.
 ///
 /// # Errors
 /// `Missing` if there is no log, `NewerFormat`, `Corrupt` if both state slots are unreadable, or an
@@ -176,7 +176,7 @@ pub fn open(
     dir: &Path,
     cfg: LogConfig,
     options: OpenOptions,
-    visit: &mut dyn FnMut(&BatchHeader),
+    visit: &mut dyn FnMut(&BatchHeader, &[u8]),
 ) -> Result<Recovered> {
     let disk = &*env.disk;
     let listing = Listing::of(disk, dir)?;

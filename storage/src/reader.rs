@@ -59,23 +59,41 @@ impl LogReader {
         max_bytes: u32,
         cursor: &mut Cursor,
     ) -> Result<Option<SliceRead>> {
+        self.read_below(from, max_bytes, Offset::new(u64::MAX), cursor)
+    }
+
+    /// The same, of batches that lie wholly below `below`. `None` also where none does.
+    ///
+    /// # Errors
+    /// As [`LogReader::read`].
+    pub fn read_below(
+        &self,
+        from: Offset,
+        max_bytes: u32,
+        below: Offset,
+        cursor: &mut Cursor,
+    ) -> Result<Option<SliceRead>> {
         // Between finding a segment and opening it, a trim may delete it, or a reopening replace it.
         for _ in 0..2 {
-            match self.try_read(from, max_bytes, cursor) {
+            match self.try_read(from, max_bytes, below, cursor) {
                 Err(StorageError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {}
                 read => return read,
             }
         }
-        self.try_read(from, max_bytes, cursor)
+        self.try_read(from, max_bytes, below, cursor)
     }
 
     fn try_read(
         &self,
         from: Offset,
         max_bytes: u32,
+        below: Offset,
         cursor: &mut Cursor,
     ) -> Result<Option<SliceRead>> {
         let Some(Spot { segment, limit }) = self.shared.spot(from)? else { return Ok(None) };
+        if from >= below {
+            return Ok(None);
+        }
         let start = match cursor.0 {
             Some((seq, point)) if seq == segment.seq && point.offset == from => point,
             _ => self.locate(&segment, from, limit)?,
@@ -86,6 +104,11 @@ impl LogReader {
         } else {
             self.cut(&segment, start, wanted, limit)?
         };
+        // Looked up only by who comes near it.
+        let end = if end.offset > below { self.locate(&segment, below, limit)? } else { end };
+        if end.position <= start.position {
+            return Ok(None);
+        }
         let file = self.shared.open(&segment)?;
         cursor.0 = Some((segment.seq, end));
         let length = u32::try_from(end.position - start.position).unwrap_or(u32::MAX);

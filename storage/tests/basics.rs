@@ -4,7 +4,8 @@
 mod common;
 
 use common::*;
-use onrush_record::batch::{BatchBuilder, Codec};
+use onrush_record::batch::{BatchBuilder, Codec, Marker};
+use onrush_record::{ProducerEpoch, ProducerId};
 use onrush_storage::{Cursor, Env, LogConfig, LogWriter, ReadMode, StorageError};
 use onrush_sys::DiskBackend;
 
@@ -85,7 +86,7 @@ fn after_a_crash_only_what_lies_past_the_checkpoint_is_read() {
     drop(writer);
     let mut visited = Vec::new();
     let options = onrush_storage::OpenOptions { leader_epoch: epoch(2), clean: false };
-    let opened = onrush_storage::open(&env, &dir(), small(), options, &mut |header| {
+    let opened = onrush_storage::open(&env, &dir(), small(), options, &mut |header, _| {
         visited.push(header.base_offset.get());
     })
     .unwrap();
@@ -274,7 +275,7 @@ fn a_log_is_created_once() {
     let again = onrush_storage::create(&env, &dir(), small(), epoch(1));
     assert!(matches!(again, Err(StorageError::Exists { .. })));
     let options = onrush_storage::OpenOptions { leader_epoch: epoch(1), clean: true };
-    let missing = onrush_storage::open(&env, "other".as_ref(), small(), options, &mut |_| {});
+    let missing = onrush_storage::open(&env, "other".as_ref(), small(), options, &mut |_, _| {});
     assert!(matches!(missing, Err(StorageError::Missing { .. })));
 }
 
@@ -306,8 +307,49 @@ fn many_logs_are_created_and_closed_with_their_syncs_together() {
     let env = env_on(cut.as_disk());
     for dir in &dirs {
         let options = onrush_storage::OpenOptions { leader_epoch: epoch(1), clean: true };
-        let opened = onrush_storage::open(&env, dir, small(), options, &mut |_| {}).unwrap();
+        let opened = onrush_storage::open(&env, dir, small(), options, &mut |_, _| {}).unwrap();
         assert!(opened.report.clean);
         expect_all(&opened.reader, 0, 2);
     }
+}
+
+#[test]
+fn a_read_can_be_held_below_an_offset() {
+    let (_temp, env) = real();
+    let (mut writer, reader) = fresh(&env, small());
+    for _ in 0..40 {
+        append(&mut writer, 3, 100);
+        work(&mut writer);
+    }
+    writer.flush_now().unwrap();
+    for below in (0..=120).step_by(3) {
+        let (mut at, mut cursor) = (off(0), Cursor::default());
+        while let Some(read) = reader.read_below(at, 900, off(below), &mut cursor).unwrap() {
+            assert_eq!(read.first, at);
+            assert!(read.next > at && read.next <= off(below), "{read:?} of {below}");
+            at = read.next;
+        }
+        assert_eq!(at, off(below));
+    }
+}
+
+#[test]
+fn control_batches_are_shown_with_their_bytes() {
+    let (_temp, env) = real();
+    let (mut writer, _) = fresh(&env, small());
+    append(&mut writer, 2, 100);
+    let marker = Marker { commits: true, coordinator_epoch: 7 };
+    let mut bytes = marker.batch(ProducerId::new(3), ProducerEpoch::new(1), 50);
+    let head = header(&bytes);
+    writer.append(&mut [&mut bytes], &[head], 50).unwrap();
+    append(&mut writer, 1, 100);
+    writer.flush_now().unwrap();
+    drop(writer);
+    let mut seen = Vec::new();
+    let options = onrush_storage::OpenOptions { leader_epoch: epoch(2), clean: false };
+    onrush_storage::open(&env, &dir(), small(), options, &mut |header, control| {
+        seen.push((header.base_offset.get(), Marker::parse(control)));
+    })
+    .unwrap();
+    assert_eq!(seen, [(0, None), (2, Some(marker)), (3, None)]);
 }

@@ -76,7 +76,7 @@ fn flip_all(clean: bool) -> (u64, u64) {
             let env = env_on(flipped.as_disk());
             let options = OpenOptions { leader_epoch: epoch(2), clean };
             let at = format!("{} bit {bit}, clean {clean}", entry.name);
-            let opened = match onrush_storage::open(&env, &dir(), cfg(), options, &mut |_| {}) {
+            let opened = match onrush_storage::open(&env, &dir(), cfg(), options, &mut |_, _| {}) {
                 Ok(opened) => opened,
                 Err(StorageError::Corrupt { .. } | StorageError::Damaged { .. }) => {
                     noticed += 1;

@@ -158,7 +158,7 @@ fn recover(disk: &SimDisk, cfg: &LogConfig, promise: Promise, epoch_now: u32) ->
     let env = env_on(disk.as_disk());
     let mut visited = Vec::new();
     let options = OpenOptions { leader_epoch: epoch(epoch_now), clean: false };
-    let opened = onrush_storage::open(&env, &dir(), cfg.clone(), options, &mut |header| {
+    let opened = onrush_storage::open(&env, &dir(), cfg.clone(), options, &mut |header, _| {
         visited.push((header.base_offset.get(), header.next_offset().get()));
     });
     let opened = match opened {

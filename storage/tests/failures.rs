@@ -272,7 +272,7 @@ fn a_newer_format_is_refused_by_name() {
         file.write_all_at(&mut [std::io::IoSlice::new(&head)], 0).unwrap();
     }
     let options = onrush_storage::OpenOptions { leader_epoch: epoch(1), clean: true };
-    let refused = onrush_storage::open(&env, &dir(), small(), options, &mut |_| {});
+    let refused = onrush_storage::open(&env, &dir(), small(), options, &mut |_, _| {});
     assert!(matches!(refused, Err(StorageError::NewerFormat { found: 99, .. })), "{refused:?}");
 }
 

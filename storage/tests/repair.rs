@@ -184,7 +184,7 @@ fn with_both_state_slots_lost_the_data_tells_the_rest() {
     }
     let env = env_on(disk.as_disk());
     let options = onrush_storage::OpenOptions { leader_epoch: epoch(2), clean: false };
-    let refused = onrush_storage::open(&env, &dir(), cfg(), options, &mut |_| {});
+    let refused = onrush_storage::open(&env, &dir(), cfg(), options, &mut |_, _| {});
     assert!(matches!(refused, Err(StorageError::Corrupt { .. })), "{refused:?}");
     assert!(!check(&disk, &dir()).unwrap().is_sound());
     let done = repair(&disk, &dir(), RepairMode::Apply).unwrap();

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use onrush_record::TopicId;
-use onrush_record::batch::BatchHeader;
+use onrush_record::batch::{BatchHeader, Marker};
 use onrush_storage::{OpenOptions, RecoveryReport};
 
 use super::{Catalog, Decided, Live};
@@ -77,8 +77,7 @@ impl Catalog {
         }
         let Ok(entries) = self.services.storage.disk.list(&topics_directory()) else { return };
         let live = self.live.read();
-        let journals: HashSet<TopicId> =
-            [journal::Name::Metadata, journal::Name::Groups].map(journal::Name::id).into();
+        let journals: HashSet<TopicId> = journal::Name::ALL.map(journal::Name::id).into();
         for id in entries.iter().filter_map(|entry| entry.name.parse::<TopicId>().ok()) {
             if !live.by_id.contains_key(&id) && !journals.contains(&id) {
                 remove_files(&self.services, id);
@@ -248,10 +247,10 @@ fn open_log(
     clean: bool,
 ) -> Result<(Arc<SharedLog>, RecoveryReport)> {
     let options = OpenOptions { leader_epoch: services.epoch, clean };
-    let mut sent: Vec<BatchHeader> = Vec::new();
-    let mut visit = |header: &BatchHeader| {
+    let mut sent: Vec<(BatchHeader, Option<Marker>)> = Vec::new();
+    let mut visit = |header: &BatchHeader, control: &[u8]| {
         if header.producer_id.is_some() {
-            sent.push(*header);
+            sent.push((*header, Marker::parse(control)));
         }
     };
     let directory = partition_directory(core.id, name.partition);
@@ -271,8 +270,10 @@ fn open_log(
         },
         None => (onrush_record::Offset::ZERO, ProducerTable::default()),
     };
-    for header in sent.iter().filter(|header| header.base_offset >= from) {
-        producers.replay(header);
+    for (header, marker) in sent.iter().filter(|(header, _)| header.base_offset >= from) {
+        producers.replay(header, *marker);
     }
+    // What recovery publishes is durable, the markers with it.
+    producers.settle(recovered.writer.written_end());
     Ok((SharedLog::new(name, recovered.writer, recovered.reader, producers), recovered.report))
 }

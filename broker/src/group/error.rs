@@ -111,6 +111,19 @@ pub enum GroupError {
         /// How many.
         members: usize,
     },
+    /// A transaction is still to decide what is committed.
+    #[error(
+        "a transaction is still to decide what group {group} has committed for partition \
+         {partition} of topic {topic}; ask again shortly"
+    )]
+    UnstableOffset {
+        /// The group.
+        group: String,
+        /// The topic.
+        topic: TopicId,
+        /// The partition.
+        partition: u32,
+    },
     /// The metadata of a commit is too long.
     #[error("commit metadata has {len} bytes, at most {max} are kept")]
     MetadataTooLarge {

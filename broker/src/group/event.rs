@@ -3,7 +3,7 @@
 //! An encoded event is a version byte (1), a kind byte, and fields: integers little-endian, text
 //! and arrays behind a u32 count, optional values behind a byte that is 0 or 1.
 
-use onrush_record::{LeaderEpoch, Offset};
+use onrush_record::{LeaderEpoch, Offset, ProducerId};
 
 use super::TopicPartition;
 use super::assignor::Assignor;
@@ -45,6 +45,24 @@ pub enum GroupEvent {
         group: String,
         /// What is committed for which partition from here on.
         offsets: Vec<(TopicPartition, Option<CommittedOffset>)>,
+    },
+    /// Offsets are committed if and when a transaction is.
+    OffsetsPending {
+        /// The group.
+        group: String,
+        /// Whose transaction.
+        producer: ProducerId,
+        /// What is committed then, or (None) forgotten.
+        offsets: Vec<(TopicPartition, Option<CommittedOffset>)>,
+    },
+    /// A transaction has ended: what was pending of it is committed, or never is.
+    PendingEnded {
+        /// The group.
+        group: String,
+        /// Whose transaction.
+        producer: ProducerId,
+        /// How it ended.
+        commits: bool,
     },
     /// The group is gone, with its offsets.
     GroupDeleted {
@@ -109,6 +127,8 @@ impl GroupEvent {
             | Self::MemberChanged { group, .. }
             | Self::MemberRemoved { group, .. }
             | Self::OffsetsCommitted { group, .. }
+            | Self::OffsetsPending { group, .. }
+            | Self::PendingEnded { group, .. }
             | Self::GroupDeleted { group } => group,
         }
     }
@@ -121,6 +141,8 @@ impl GroupEvent {
             Self::MemberRemoved { .. } => 3,
             Self::OffsetsCommitted { .. } => 4,
             Self::GroupDeleted { .. } => 5,
+            Self::OffsetsPending { .. } => 16,
+            Self::PendingEnded { .. } => 17,
         };
         out.extend_from_slice(&[VERSION, kind]);
         put_text(out, self.group());
@@ -131,11 +153,14 @@ impl GroupEvent {
             }
             Self::MemberChanged { member, .. } => put_member(out, member),
             Self::MemberRemoved { member_id, .. } => put_text(out, member_id),
-            Self::OffsetsCommitted { offsets, .. } => {
-                put_array(out, offsets, |out, (partition, offset)| {
-                    put_partition(out, *partition);
-                    put_option(out, offset.as_ref(), put_offset);
-                });
+            Self::OffsetsCommitted { offsets, .. } => put_offsets(out, offsets),
+            Self::OffsetsPending { producer, offsets, .. } => {
+                out.extend_from_slice(&producer.get().to_le_bytes());
+                put_offsets(out, offsets);
+            }
+            Self::PendingEnded { producer, commits, .. } => {
+                out.extend_from_slice(&producer.get().to_le_bytes());
+                out.push(u8::from(*commits));
             }
             Self::GroupDeleted { .. } => {}
         }
@@ -155,12 +180,16 @@ impl GroupEvent {
             1 => Self::GroupEpochBumped { group, epoch: input.i32()?, at_ms: input.i64()? },
             2 => Self::MemberChanged { group, member: Box::new(take_member(&mut input)?) },
             3 => Self::MemberRemoved { group, member_id: input.text()? },
-            4 => {
-                let offsets =
-                    input.vec(21, |input| Ok((input.partition()?, input.option(take_offset)?)))?;
-                Self::OffsetsCommitted { group, offsets }
-            }
+            4 => Self::OffsetsCommitted { group, offsets: take_offsets(&mut input)? },
             5 => Self::GroupDeleted { group },
+            16 => {
+                let producer = ProducerId::new(input.i64()?);
+                Self::OffsetsPending { group, producer, offsets: take_offsets(&mut input)? }
+            }
+            17 => {
+                let producer = ProducerId::new(input.i64()?);
+                Self::PendingEnded { group, producer, commits: input.bool()? }
+            }
             _ => return Err(EventError::BadValue),
         };
         if input.0.is_empty() { Ok(event) } else { Err(EventError::Trailing) }
@@ -173,6 +202,19 @@ impl GroupEvent {
 )]
 fn put_string(out: &mut Vec<u8>, text: &String) {
     put_text(out, text);
+}
+
+fn put_offsets(out: &mut Vec<u8>, offsets: &[(TopicPartition, Option<CommittedOffset>)]) {
+    put_array(out, offsets, |out, (partition, offset)| {
+        put_partition(out, *partition);
+        put_option(out, offset.as_ref(), put_offset);
+    });
+}
+
+fn take_offsets(
+    input: &mut Reader<'_>,
+) -> Result<Vec<(TopicPartition, Option<CommittedOffset>)>, EventError> {
+    input.vec(21, |input| Ok((input.partition()?, input.option(take_offset)?)))
 }
 
 fn put_offset(out: &mut Vec<u8>, offset: &CommittedOffset) {

@@ -14,6 +14,7 @@ use super::event::{EventError, GroupEvent};
 use super::group::Group;
 use super::heartbeat::{GroupHeartbeat, GroupHeartbeatReply, JOIN};
 use super::offsets::{CommittedOffset, GroupCommit, METADATA_MAX_LEN, OffsetCommit};
+use super::pending::Pending;
 use super::view::{GroupDescription, GroupListing};
 
 /// Longest group id and member id, in bytes.
@@ -70,6 +71,7 @@ pub struct Groups {
     settings: GroupSettings,
     groups: BTreeMap<Arc<str>, Group>,
     timers: BinaryHeap<Reverse<Timer>>,
+    pub(super) pending: Pending,
     /// Makes member ids given out within one millisecond differ.
     ids_given: u64,
 }
@@ -77,7 +79,8 @@ pub struct Groups {
 impl Groups {
     /// No groups.
     pub fn new(settings: GroupSettings) -> Self {
-        Self { settings, groups: BTreeMap::new(), timers: BinaryHeap::new(), ids_given: 0 }
+        let (groups, timers) = (BTreeMap::new(), BinaryHeap::new());
+        Self { settings, groups, timers, pending: Pending::default(), ids_given: 0 }
     }
 
     /// What holds for all groups.
@@ -231,6 +234,7 @@ impl Groups {
     /// effect already; the events are to be journalled.
     pub fn topic_deleted(&mut self, topic: TopicId) -> Vec<GroupEvent> {
         let mut events = Vec::new();
+        self.pending.forget_topic(topic);
         for group in self.groups.values_mut() {
             let of_topic = group.offsets.iter().map(|(partition, _)| *partition);
             let offsets: Vec<_> = of_topic
@@ -286,6 +290,19 @@ impl Groups {
             self.groups.remove(group.as_str());
             return;
         }
+        let ended = match event {
+            GroupEvent::OffsetsPending { group, producer, offsets } => {
+                return self.pending.put(group, *producer, offsets);
+            }
+            GroupEvent::PendingEnded { group, producer, commits } => {
+                let offsets = self.pending.take(group, *producer);
+                if !commits || offsets.is_empty() {
+                    return;
+                }
+                offsets
+            }
+            _ => Vec::new(),
+        };
         let id = event.group();
         if !self.groups.contains_key(id) {
             let id: Arc<str> = Arc::from(id);
@@ -301,7 +318,8 @@ impl Groups {
             GroupEvent::MemberChanged { member, .. } => group.restore_member(member),
             GroupEvent::MemberRemoved { member_id, .. } => group.restore_removal(member_id),
             GroupEvent::OffsetsCommitted { offsets, .. } => group.offsets.apply(offsets),
-            GroupEvent::GroupDeleted { .. } => {}
+            GroupEvent::PendingEnded { .. } => group.offsets.apply(&ended),
+            GroupEvent::OffsetsPending { .. } | GroupEvent::GroupDeleted { .. } => {}
         }
         arm_group(&mut self.timers, &self.settings, group);
     }
@@ -320,7 +338,7 @@ impl Groups {
 
     /// The events that make an empty [`Groups`] into this one.
     pub fn events(&self) -> Vec<GroupEvent> {
-        self.groups.values().flat_map(events_of).collect()
+        self.groups.values().flat_map(events_of).chain(self.pending.events()).collect()
     }
 
     /// All of it as bytes: a u32 count, then each event behind its u32 length.
@@ -356,7 +374,7 @@ impl Groups {
     }
 }
 
-fn check_group_id(id: &str) -> Result<(), GroupError> {
+pub(super) fn check_group_id(id: &str) -> Result<(), GroupError> {
     if (1..=ID_MAX_LEN).contains(&id.len()) {
         Ok(())
     } else {

@@ -30,6 +30,7 @@ mod groups;
 mod heartbeat;
 mod member;
 mod offsets;
+mod pending;
 mod subscription;
 #[cfg(test)]
 mod tests;

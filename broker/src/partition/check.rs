@@ -41,8 +41,8 @@ fn check_batch(
 ) -> Result<BatchHeader, Error> {
     let header = batch::validate(bytes, config.max_message_bytes).map_err(invalid)?;
     header.check_from_client().map_err(invalid)?;
-    if header.attributes.is_transactional() {
-        let reason = "transactions are not supported yet; send it without one".to_owned();
+    if header.attributes.is_transactional() && !header.producer_id.is_some() {
+        let reason = "a batch of a transaction has no producer id; ask for one first".to_owned();
         return Err(Error::InvalidRequest { reason });
     }
     if config.validate_records {

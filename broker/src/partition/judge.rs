@@ -7,6 +7,7 @@ use super::check::Few;
 use crate::Error;
 use crate::producer::{Known, Verdict};
 use crate::shared_log::{LogState, SharedLog};
+use crate::transaction::TransactionError;
 
 /// Where the batches of one part are, or will be once the append has happened.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +23,10 @@ pub(super) struct Decided {
 pub(super) struct Judge<'a> {
     log: &'a SharedLog,
     state: &'a mut LogState,
+    /// Asks the coordinator whether a batch is part of its producer's open transaction. Asked under
+    /// the lock, so that a decision comes either before the batch, and refuses it, or after it is in
+    /// the log, and covers it.
+    admit: &'a dyn Fn(&BatchHeader) -> Result<(), Error>,
     now_ms: TimestampMs,
     /// What appended batches are answered with: the broker's time where the topic uses it.
     timestamp: TimestampMs,
@@ -39,12 +44,13 @@ impl<'a> Judge<'a> {
     pub(super) fn new(
         log: &'a SharedLog,
         state: &'a mut LogState,
+        admit: &'a dyn Fn(&BatchHeader) -> Result<(), Error>,
         now_ms: TimestampMs,
         timestamp: TimestampMs,
     ) -> Judge<'a> {
         let first = state.writer.written_end();
         let (undo, refused) = (Few::new(), Few::new());
-        Judge { log, state, now_ms, timestamp, first, next: first, undo, refused }
+        Judge { log, state, admit, now_ms, timestamp, first, next: first, undo, refused }
     }
 
     /// A part of `producer` was refused for what it is.
@@ -114,6 +120,9 @@ impl<'a> Judge<'a> {
             let producers = &mut self.state.producers;
             let before = producers.note(header, base_offset, self.timestamp, self.now_ms);
             self.undo.push((header.producer_id, before));
+            if header.attributes.is_transactional() {
+                self.log.tell_unstable(&self.state.producers);
+            }
         }
         self.next = base_offset.plus(u64::from(header.last_offset_delta) + 1);
         Ok(Decided {
@@ -146,6 +155,10 @@ impl<'a> Judge<'a> {
                 found: header.producer_epoch,
                 await_durable: await_durable(),
             }),
+            Verdict::OutsideTransaction => {
+                let reason = "it has a transaction open here that the batch is no part of";
+                Err(TransactionError::InvalidState { producer, reason }.into())
+            }
             // Nothing is known of this producer, and a batch of it was refused a moment ago: were
             // this one taken, that one could never be retried in its place.
             Verdict::Append
@@ -158,6 +171,9 @@ impl<'a> Judge<'a> {
                     await_durable: None,
                 })
             }
+            Verdict::Append if header.attributes.is_transactional() => {
+                (self.admit)(header).map(|()| None)
+            }
             Verdict::Append => Ok(None),
         }
     }
@@ -168,9 +184,13 @@ impl<'a> Judge<'a> {
     }
 
     fn take_back(&mut self, to: usize) {
+        if self.undo.len() == to {
+            return;
+        }
         for (producer, before) in self.undo.drain(to..).rev() {
             self.state.producers.restore(producer, before);
         }
+        self.log.tell_unstable(&self.state.producers);
     }
 
     /// The log, for the append, with the end it has to have afterwards.

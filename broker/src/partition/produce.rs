@@ -17,7 +17,8 @@ pub struct ProduceBatch<'a> {
     pub bytes: &'a mut [u8],
     /// Append only if the log ends here.
     pub expected_offset: Option<Offset>,
-    /// When the producer wants to hear of it.
+    /// When the producer wants to hear of it. Of a transaction's batches it hears once they are
+    /// durable, whatever it asks: what a transaction counts on must not be lost.
     pub acks: Acks,
 }
 
@@ -106,16 +107,20 @@ impl Partition {
             results.extend(parts.iter().map(|_| Err(Error::ShuttingDown)));
             return;
         }
-        let mut judge = Judge::new(&self.log, &mut state, now_ms, timestamp);
+        let admit = |header: &BatchHeader| self.admits(header);
+        let mut judge = Judge::new(&self.log, &mut state, &admit, now_ms, timestamp);
         let mut of_part = headers;
+        let mut transactional: Few<bool> = Few::new();
         for (part, checked) in parts.iter().zip(&checked) {
             decided.push(match checked {
                 Ok(count) => {
                     let (these, rest) = of_part.split_at(*count);
                     of_part = rest;
+                    transactional.push(is_transactional(these));
                     judge.decide(these, part.expected_offset, &mut append)
                 }
                 Err(error) => {
+                    transactional.push(false);
                     judge.refuse(producer_of(part.bytes));
                     Err(error.clone())
                 }
@@ -138,12 +143,13 @@ impl Partition {
             }
             Err(error) => Some(self.append_failed(error)),
         };
-        for (part, decided) in parts.iter().zip(decided) {
+        for ((part, decided), transactional) in parts.iter().zip(decided).zip(transactional) {
             let decided = match (decided, &failure) {
                 // A duplicate of what this call was to append goes the way of that.
                 (Ok(decided), Some(error)) if decided.next_offset > first => Err(error.clone()),
                 (decided, _) => decided,
             };
+            let minimum = if transactional { Acks::All } else { minimum };
             let acks = effective(part.acks, minimum);
             results.push(self.answer(decided, acks, log_start, incarnation));
         }
@@ -172,7 +178,8 @@ impl Partition {
                     accepted.bytes += u64::from(header.total_len);
                     accepted.records += u64::from(header.record_count);
                     accepted.batches += 1;
-                    accepted.acks_all |= part.acks == Acks::All;
+                    accepted.acks_all |=
+                        part.acks == Acks::All || header.attributes.is_transactional();
                     slices.push(batch);
                     chosen.push(*header);
                 }
@@ -201,9 +208,10 @@ impl Partition {
     fn tell(&self, accepted: &Accepted, minimum: Acks, visibility: Visibility) {
         let awaited = accepted.acks_all
             || minimum == Acks::All
-            || (visibility == Visibility::Durable && !self.log.readable.is_empty());
+            || (visibility == Visibility::Durable && self.log.has_readers());
         if visibility == Visibility::Written {
             self.log.readable.fire(self.log.ends().readable);
+            self.log.fire_stable();
         }
         self.services.sync.wrote(&self.log, accepted.bytes, awaited);
         let metrics = &self.services.metrics;
@@ -254,6 +262,10 @@ impl Partition {
 /// One that asks for no acknowledgement gets none, whatever the minimum.
 fn effective(asked: Acks, minimum: Acks) -> Acks {
     if asked == Acks::None { Acks::None } else { asked.max(minimum) }
+}
+
+fn is_transactional(headers: &[BatchHeader]) -> bool {
+    headers.iter().any(|header| header.attributes.is_transactional())
 }
 
 fn producer_of(bytes: &[u8]) -> ProducerId {

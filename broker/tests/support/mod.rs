@@ -1,6 +1,7 @@
 //! A broker on a real directory with its two threads, and what tests do with one.
 #![allow(dead_code, clippy::unwrap_used, reason = "tests use what they need of it, and may panic")]
 
+pub(crate) mod committed;
 pub(crate) mod faulty;
 
 use std::sync::Arc;
@@ -145,7 +146,7 @@ pub(crate) fn read_all(partition: &Partition) -> Vec<String> {
             for record in batch.records().unwrap() {
                 let record = record.unwrap();
                 assert_eq!(record.offset, Offset::new(record.offset.get()));
-                values.push(String::from_utf8(record.value.unwrap().to_vec()).unwrap());
+                values.push(String::from_utf8_lossy(record.value.unwrap()).into_owned());
             }
         }
         next = read.next;

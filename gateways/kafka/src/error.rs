@@ -2,6 +2,7 @@
 
 use onrush_broker::Error;
 use onrush_broker::group::GroupError;
+use onrush_broker::transaction::TransactionError;
 use onrush_kafka_protocol::ErrorCode;
 use onrush_record::batch::BatchError;
 
@@ -25,6 +26,7 @@ pub(crate) fn code(error: &Error) -> ErrorCode {
         Error::OutOfOrderSequence { .. } => ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER,
         Error::FencedProducer { .. } => ErrorCode::INVALID_PRODUCER_EPOCH,
         Error::Group(error) => group(error),
+        Error::Transaction(error) => transaction(error),
         // A range of the log is lost: a consumer has to hear of it rather than wait for ever.
         Error::Damaged { resume_at: Some(_), .. } => ErrorCode::CORRUPT_MESSAGE,
         Error::ShuttingDown => ErrorCode::NOT_LEADER_OR_FOLLOWER,
@@ -69,8 +71,23 @@ fn group(error: &GroupError) -> ErrorCode {
         GroupError::UnknownGroup { .. } => ErrorCode::GROUP_ID_NOT_FOUND,
         GroupError::GroupNotEmpty { .. } => ErrorCode::NON_EMPTY_GROUP,
         GroupError::MetadataTooLarge { .. } => ErrorCode::OFFSET_METADATA_TOO_LARGE,
+        GroupError::UnstableOffset { .. } => ErrorCode::UNSTABLE_OFFSET_COMMIT,
         GroupError::UnknownTopic { .. } | GroupError::UnknownPartition { .. } => {
             ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
         }
+    }
+}
+
+fn transaction(error: &TransactionError) -> ErrorCode {
+    match error {
+        TransactionError::InvalidId { .. } => ErrorCode::INVALID_REQUEST,
+        TransactionError::InvalidTimeout { .. } => ErrorCode::INVALID_TRANSACTION_TIMEOUT,
+        TransactionError::UnknownId { .. } => ErrorCode::TRANSACTIONAL_ID_NOT_FOUND,
+        TransactionError::ProducerIdMapping { .. } => ErrorCode::INVALID_PRODUCER_ID_MAPPING,
+        TransactionError::Fenced { .. } => ErrorCode::PRODUCER_FENCED,
+        TransactionError::Concurrent { .. } => ErrorCode::CONCURRENT_TRANSACTIONS,
+        TransactionError::InvalidState { .. }
+        | TransactionError::NotAdded { .. }
+        | TransactionError::GroupNotAdded { .. } => ErrorCode::INVALID_TXN_STATE,
     }
 }

@@ -24,6 +24,7 @@ pub struct BatchBuilder {
     producer_epoch: ProducerEpoch,
     base_sequence: Sequence,
     transactional: bool,
+    control: bool,
     /// A record was left out because no batch could hold it.
     overflown: bool,
 }
@@ -54,6 +55,7 @@ impl BatchBuilder {
             producer_epoch: ProducerEpoch::NONE,
             base_sequence: Sequence::NONE,
             transactional: false,
+            control: false,
             overflown: false,
         };
         builder.clear();
@@ -78,6 +80,11 @@ impl BatchBuilder {
     /// Marks the batch as part of its producer's open transaction, or not.
     pub fn set_transactional(&mut self, on: bool) {
         self.transactional = on;
+    }
+
+    /// Marks the batch as a control batch, or not: what only a broker writes.
+    pub(super) fn set_control(&mut self, on: bool) {
+        self.control = on;
     }
 
     /// Encodes a record at the end of the batch and returns its index in it.
@@ -279,7 +286,9 @@ impl BatchBuilder {
             let length = batch.len() as u64;
             return Err(BatchError::TooLarge { length, max: LONGEST as u64 });
         };
-        let attributes = Attributes::with_codec(self.codec).transactional(self.transactional);
+        let attributes = Attributes::with_codec(self.codec)
+            .transactional(self.transactional)
+            .control(self.control);
         put(&mut batch, 0, 0i64.to_be_bytes());
         put(&mut batch, at::LENGTH, length.to_be_bytes());
         put(&mut batch, at::LEADER_EPOCH, (-1i32).to_be_bytes());

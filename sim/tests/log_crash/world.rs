@@ -79,7 +79,7 @@ impl World {
         time.tell(disk.boundaries(), Event::Epoch(epoch.get()));
         let mut visited = Vec::new();
         let options = OpenOptions { leader_epoch: epoch, clean };
-        let opened = open(&env, Path::new(DIR), cfg.clone(), options, &mut |header| {
+        let opened = open(&env, Path::new(DIR), cfg.clone(), options, &mut |header, _| {
             visited.push((header.base_offset.get(), header.next_offset().get()));
         });
         let mut attachment = None;

@@ -95,7 +95,7 @@ pub fn work(writer: &mut LogWriter) {
 
 pub fn reopen(env: &Env, cfg: LogConfig, clean: bool, leader: u32) -> Recovered {
     let options = OpenOptions { leader_epoch: epoch(leader), clean };
-    open(env, &dir(), cfg, options, &mut |_| {}).unwrap()
+    open(env, &dir(), cfg, options, &mut |_, _| {}).unwrap()
 }
 
 pub fn fresh(env: &Env, cfg: LogConfig) -> (LogWriter, LogReader) {

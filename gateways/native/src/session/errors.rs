@@ -2,6 +2,7 @@
 
 use bytes::BytesMut;
 use onrush_broker::group::GroupError;
+use onrush_broker::transaction::TransactionError;
 use onrush_broker::{Error, Kind, Partition};
 use onrush_protocol::wire::Maybe;
 use onrush_protocol::{ErrorCode, Message as _, WireError};
@@ -43,6 +44,11 @@ pub(crate) fn wire_error(error: &Error) -> WireError {
             (ErrorCode::EXPECTED_OFFSET_MISMATCH, Some(detail(*actual)))
         }
         Error::Group(error) => (group_code(error), None),
+        Error::Transaction(TransactionError::Fenced { current, .. }) => {
+            (ErrorCode::FENCED_PRODUCER, Some(i64::from(current.get())))
+        }
+        Error::Transaction(TransactionError::Concurrent { .. }) => (ErrorCode::OVERLOADED, None),
+        Error::Transaction(_) => (ErrorCode::INVALID_REQUEST, None),
         Error::DiskFull { .. } => (ErrorCode::DISK_FULL, None),
         Error::Damaged { .. } => (ErrorCode::DAMAGED, None),
         Error::Unknown { .. } => (ErrorCode::OUTCOME_UNKNOWN, None),
@@ -70,6 +76,7 @@ fn group_code(error: &GroupError) -> ErrorCode {
             ErrorCode::FENCED_MEMBER
         }
         GroupError::StaleEpoch { .. } => ErrorCode::STALE_MEMBER_EPOCH,
+        GroupError::UnstableOffset { .. } => ErrorCode::OVERLOADED,
         GroupError::FencedInstance { .. } => ErrorCode::FENCED_INSTANCE,
         GroupError::InvalidRegex { .. } => ErrorCode::INVALID_REGEX,
         GroupError::UnknownAssignor { .. } => ErrorCode::UNKNOWN_ASSIGNOR,

@@ -1,0 +1,5 @@
+//! The state machine by itself.
+
+mod coding;
+mod machine;
+mod properties;

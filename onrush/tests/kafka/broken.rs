@@ -1,0 +1,161 @@
+//! Frames that are none, and requests that are not served.
+
+use std::time::Duration;
+
+use onrush::Config;
+use onrush_kafka_protocol::messages::{ApiVersionsResponse, ProduceResponse};
+use onrush_kafka_protocol::{ApiKey, ErrorCode};
+
+use crate::socket::{FETCH, PRODUCE, Served, batch, fetch, frame, hello, only, produce};
+
+/// The broker still serves others.
+pub(crate) fn still_serves(served: &Served) {
+    assert_eq!(served.open().versions().error_code, 0);
+}
+
+/// A frame of any API: header, client id, then these bytes.
+pub(crate) fn raw(key: i16, version: i16, body: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![0; 4];
+    bytes.extend(key.to_be_bytes());
+    bytes.extend(version.to_be_bytes());
+    bytes.extend(7_i32.to_be_bytes());
+    bytes.extend((-1_i16).to_be_bytes());
+    if version >= ApiKey(key).flexible_from() {
+        bytes.push(0);
+    }
+    bytes.extend(body);
+    let length = u32::try_from(bytes.len() - 4).unwrap();
+    bytes[..4].copy_from_slice(&length.to_be_bytes());
+    bytes
+}
+
+#[test]
+fn what_is_no_frame_ends_the_connection() {
+    let served = Served::new(Config::ephemeral());
+    let http = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let tls = [0x16, 3, 1, 2, 0, 1, 0, 1];
+    let cases: [&[u8]; 7] = [
+        &(-1_i32).to_be_bytes(),
+        &i32::MIN.to_be_bytes(),
+        &i32::MAX.to_be_bytes(),
+        &0_i32.to_be_bytes(),
+        &7_i32.to_be_bytes(),
+        http,
+        &tls,
+    ];
+    for bytes in cases {
+        let mut socket = served.open();
+        socket.send(bytes);
+        socket.is_closed();
+    }
+    still_serves(&served);
+}
+
+#[test]
+fn too_new_a_version_of_api_versions_is_answered_in_the_oldest() {
+    let served = Served::new(Config::ephemeral());
+    let mut socket = served.open();
+    // As franz-go begins every connection.
+    for version in [5, 99, -1] {
+        socket.send(&raw(ApiKey::API_VERSIONS.0, version, &[]));
+        let (correlation, answer) = socket.receive::<ApiVersionsResponse>(0);
+        assert_eq!(
+            (correlation, ErrorCode(answer.error_code)),
+            (7, ErrorCode::UNSUPPORTED_VERSION)
+        );
+        let [only] = answer.api_keys.as_slice() else { panic!("{answer:?}") };
+        assert_eq!((only.api_key, only.min_version, only.max_version), (18, 0, 4));
+    }
+    assert_eq!(socket.versions().error_code, 0);
+}
+
+#[test]
+fn every_version_of_api_versions_tells_the_same() {
+    let served = Served::new(Config::ephemeral());
+    let mut socket = served.open();
+    let told = socket.versions().api_keys;
+    for version in 0..=4 {
+        let answer: ApiVersionsResponse = socket.ask(&hello(), version);
+        assert_eq!((answer.error_code, answer.api_keys), (0, told.clone()));
+    }
+    let mut nameless = hello();
+    nameless.client_software_name = "\"; drop".to_owned();
+    let answer: ApiVersionsResponse = socket.ask(&nameless, 3);
+    assert_eq!(ErrorCode(answer.error_code), ErrorCode::INVALID_REQUEST);
+}
+
+#[test]
+fn what_is_not_served_ends_the_connection() {
+    let served = Served::new(Config::ephemeral());
+    let cases = [
+        (4, 0),
+        (999, 0),
+        (-1, 0),
+        (ApiKey::PRODUCE.0, 2),
+        (ApiKey::PRODUCE.0, 14),
+        (1, 3),
+        (1, 99),
+    ];
+    for (key, version) in cases {
+        let mut socket = served.open();
+        socket.send(&raw(key, version, &[0; 40]));
+        socket.is_closed();
+    }
+    still_serves(&served);
+}
+
+#[test]
+fn bodies_that_announce_more_than_they_hold_end_the_connection() {
+    let served = Served::new(Config::ephemeral());
+    let count = i32::MAX.to_be_bytes();
+    // A fetch of version 4 with 2³¹ topics.
+    let of_fetch = [&[0; 17][..], &count].concat();
+    // A produce of version 3 with 2³¹ topics, and with one topic of 2³¹ partitions.
+    let head = [0xff, 0xff, 0, 1, 0, 0, 0, 0];
+    let of_topics = [&head[..], &count].concat();
+    let of_partitions = [&head[..], &[0, 0, 0, 1, 0, 1, b't'], &count].concat();
+    // Records of two gigabytes.
+    let of_records =
+        [&head[..], &[0, 0, 0, 1, 0, 1, b't', 0, 0, 0, 1, 0, 0, 0, 0], &count].concat();
+    let cases = [(1, 4, of_fetch), (0, 3, of_topics), (0, 3, of_partitions), (0, 3, of_records)];
+    for (key, version, body) in cases {
+        let mut socket = served.open();
+        socket.send(&raw(key, version, &body));
+        socket.is_closed();
+    }
+    still_serves(&served);
+}
+
+#[test]
+fn a_request_that_never_ends_is_cut_off() {
+    let served = Served::new(Config::ephemeral().manual_clock());
+    let mut socket = served.open();
+    let whole = frame(&hello(), 3, 1);
+    // Sent before it, so that the beginning has arrived once this is answered.
+    socket.send(&[&whole, &whole[..10]].concat());
+    socket.try_receive().unwrap();
+    served.advance(Duration::from_secs(31));
+    socket.is_closed();
+    still_serves(&served);
+}
+
+#[test]
+fn a_request_may_come_byte_by_byte() {
+    let served = Served::new(Config::ephemeral());
+    served.topic("t", 1);
+    let mut socket = served.open();
+    for byte in frame(&hello(), 3, 1) {
+        socket.send(&[byte]);
+    }
+    assert_eq!(socket.receive::<ApiVersionsResponse>(3).0, 1);
+    let record = batch(&[b"value"]);
+    for byte in frame(&produce("t", -1, &[(0, &record)]), PRODUCE, 5) {
+        socket.send(&[byte]);
+    }
+    let (correlation, answer) = socket.receive::<ProduceResponse>(PRODUCE);
+    assert_eq!((correlation, only(&answer).error_code), (5, 0));
+    for byte in frame(&fetch("t", &[(0, 0)]), FETCH, 6) {
+        socket.send(&[byte]);
+    }
+    assert!(socket.try_receive().unwrap().len() > record.len());
+}

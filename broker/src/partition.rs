@@ -223,6 +223,16 @@ impl Partition {
         self.log.reader.epoch_end(epoch)
     }
 
+    /// The leader epoch that the record at `offset` was, or would be, appended in.
+    pub fn epoch_at(&self, offset: Offset) -> LeaderEpoch {
+        self.log.reader.epoch_at(offset)
+    }
+
+    /// How many bytes of records its log holds.
+    pub fn size_bytes(&self) -> u64 {
+        self.log.reader.size_bytes()
+    }
+
     /// Waits until `mark` is durable.
     ///
     /// # Errors

@@ -199,6 +199,23 @@ impl LogReader {
         })
     }
 
+    /// The epoch that the record at `offset` was, or would be, appended in.
+    pub fn epoch_at(&self, offset: Offset) -> LeaderEpoch {
+        self.shared.look(|view| {
+            let after = view.epochs.partition_point(|(_, start)| *start <= offset);
+            let found = view.epochs.get(after.saturating_sub(1));
+            found.map_or(LeaderEpoch::new(0), |(epoch, _)| *epoch)
+        })
+    }
+
+    /// How many bytes of batches the log's segments hold.
+    pub fn size_bytes(&self) -> u64 {
+        self.shared.look(|view| {
+            let sealed = |segment: &Arc<Segment>| segment.sealed().map_or(0, |at| at.end.position);
+            view.segments.iter().map(sealed).sum::<u64>() + view.written.position
+        })
+    }
+
     /// The epoch that appends carry now.
     pub fn epoch(&self) -> LeaderEpoch {
         self.shared.look(|view| view.epochs.last().map_or(LeaderEpoch::new(0), |(epoch, _)| *epoch))

@@ -43,6 +43,27 @@ pub(crate) fn code(error: &Error) -> ErrorCode {
     }
 }
 
+/// The code of an error of an administrative call, which in Kafka is the controller's answer.
+pub(crate) fn admin_code(error: &Error) -> ErrorCode {
+    match error {
+        Error::ShuttingDown => ErrorCode::NOT_CONTROLLER,
+        Error::Overloaded { .. } => ErrorCode::REQUEST_TIMED_OUT,
+        other => code(other),
+    }
+}
+
+/// The code of an error of a call about groups or transactions, which is their coordinator's.
+pub(crate) fn coordinator_code(error: &Error) -> ErrorCode {
+    match error {
+        Error::ShuttingDown | Error::Overloaded { .. } | Error::Unknown { .. } => {
+            ErrorCode::COORDINATOR_NOT_AVAILABLE
+        }
+        Error::DiskFull { .. } => ErrorCode::COORDINATOR_NOT_AVAILABLE,
+        Error::Damaged { .. } | Error::Io { .. } => ErrorCode::UNKNOWN_SERVER_ERROR,
+        other => code(other),
+    }
+}
+
 fn batch(error: &BatchError) -> ErrorCode {
     match error {
         BatchError::TooLarge { .. } => ErrorCode::MESSAGE_TOO_LARGE,

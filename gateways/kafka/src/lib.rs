@@ -10,6 +10,7 @@ mod context;
 mod dispatch;
 mod error;
 mod handle;
+mod lookup;
 mod options;
 mod served;
 mod service;

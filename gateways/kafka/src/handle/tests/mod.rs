@@ -1,0 +1,132 @@
+//! Handlers on a broker with a directory of its own, asked through the table of what is served and
+//! through the codec, as the session asks them.
+
+mod configs;
+mod metadata;
+mod offsets;
+mod others;
+mod topics;
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use futures::executor::block_on;
+use onrush_broker::{Acks, Broker, BrokerConfig, Env, Partition, Placed, ProduceBatch};
+use onrush_kafka_protocol::{Message, Reader, RequestHeader, Writer, decode_response_header};
+use onrush_record::batch::{BatchBuilder, Codec};
+use onrush_sys::thread::JoinHandle;
+use onrush_sys::{Clock, DiskBackend, SystemClock, SystemRandom, TempDir, open_disk};
+
+use crate::context::{Context, Endpoint};
+use crate::options::Options;
+use crate::served::{call, find};
+
+/// A broker whose loops run on threads, and one connection to it.
+pub(super) struct Server {
+    pub(super) ctx: Rc<Context>,
+    threads: Vec<JoinHandle<()>>,
+    _directory: TempDir,
+}
+
+impl Server {
+    pub(super) fn start() -> Server {
+        Server::with(Options::default())
+    }
+
+    pub(super) fn with(options: Options) -> Server {
+        let directory = TempDir::new("onrush-kafka").unwrap();
+        let env = Env {
+            disk: open_disk(directory.path(), DiskBackend::Plain).unwrap(),
+            clock: Arc::new(SystemClock),
+            random: Arc::new(SystemRandom),
+        };
+        let config =
+            BrokerConfig { reserve_bytes: 64 << 10, free_min_bytes: 0, ..BrokerConfig::default() };
+        let (broker, background, _) = Broker::open(config, env).unwrap();
+        let (sync, io) = background.split();
+        let threads = vec![
+            onrush_sys::thread::spawn("sync", move || sync.run_blocking()).unwrap(),
+            onrush_sys::thread::spawn("io", move || io.run_blocking()).unwrap(),
+        ];
+        let endpoint =
+            Endpoint { name: "PLAINTEXT".to_owned(), host: "broker.test".to_owned(), port: 9192 };
+        let ctx = Rc::new(Context {
+            broker,
+            options: Arc::new(options),
+            host: Arc::from("10.1.2.3"),
+            endpoint: Arc::new(endpoint),
+        });
+        Server { ctx, threads, _directory: directory }
+    }
+
+    pub(super) fn broker(&self) -> &Broker {
+        &self.ctx.broker
+    }
+
+    /// Asks in a version and waits for the answer.
+    pub(super) fn ask<Q: Message, A: Message>(&self, version: i16, request: &Q) -> A {
+        assert_eq!(Q::KEY, A::KEY);
+        let header = RequestHeader {
+            api_key: Q::KEY.0,
+            api_version: version,
+            correlation_id: 7,
+            client_id: Some("tester".to_owned()),
+        };
+        let mut body = Vec::new();
+        request.encode(&mut Writer::new(&mut body), version).unwrap();
+        let call = call(&self.ctx, header, &body).unwrap().expect("it is served");
+        let frame = block_on(call).unwrap();
+        let mut reader = Reader::new(&frame[4..]);
+        assert_eq!(decode_response_header(Q::KEY, version, &mut reader).unwrap(), 7);
+        let answer = A::decode(&mut reader, version).unwrap();
+        reader.finish().unwrap();
+        answer
+    }
+
+    /// Asks in every version that is served, to see that each has a place for the whole answer.
+    pub(super) fn ask_all<Q: Message, A: Message>(&self, request: impl Fn(i16) -> Q) -> Vec<A> {
+        let served = find(Q::KEY).expect("it is served");
+        (served.min..=served.max).map(|version| self.ask(version, &request(version))).collect()
+    }
+
+    pub(super) fn topic(&self, name: &str, partitions: u32) {
+        let new = onrush_broker::NewTopic {
+            name: name.to_owned(),
+            partitions: Some(partitions),
+            ..onrush_broker::NewTopic::default()
+        };
+        block_on(self.broker().create_topic(new)).unwrap();
+    }
+
+    pub(super) fn partition(&self, topic: &str, index: u32) -> Arc<Partition> {
+        self.broker().topic_by_name(topic).unwrap().partition(index).unwrap()
+    }
+
+    /// Writes a record of each timestamp, in one batch; it need not be durable when this returns.
+    pub(super) fn write(&self, topic: &str, index: u32, timestamps: &[i64]) -> Placed {
+        let mut builder = BatchBuilder::new(Codec::None);
+        for timestamp in timestamps {
+            builder.push(*timestamp, None, Some(b"value"), &[]);
+        }
+        let mut bytes = builder.finish().unwrap();
+        let mut results = Vec::new();
+        let batch = ProduceBatch { bytes: &mut bytes, expected_offset: None, acks: Acks::Written };
+        self.partition(topic, index).produce(&mut [batch], &mut results);
+        results.remove(0).unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // The loops end with the last handle of the broker, which is in the context.
+        let broker = Broker::clone(&self.ctx.broker);
+        let _ = block_on(broker.stop());
+        drop(broker);
+        self.threads.clear();
+    }
+}
+
+/// Now.
+pub(super) fn now_ms() -> i64 {
+    SystemClock.now_ms()
+}

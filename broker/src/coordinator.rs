@@ -1,6 +1,7 @@
 //! Keeping the groups' state machine: its events go into a journal, answers wait until they are
 //! durable, timers fire in time.
 
+mod classic;
 mod pending;
 
 use std::sync::Arc;
@@ -16,6 +17,8 @@ use crate::group::{
 use crate::journal::{self, Journal};
 use crate::services::Services;
 use crate::{DurableMark, Error, Result, Topic};
+
+use self::classic::Waiters;
 
 /// All consumer groups of a broker.
 #[derive(Debug)]
@@ -34,6 +37,7 @@ struct State {
     directory: TopicDirectory,
     /// When the groups' next timer fires, as the I/O loop was last told.
     told_due_ms: i64,
+    waiters: Waiters,
 }
 
 impl Coordinator {
@@ -59,7 +63,12 @@ impl Coordinator {
         for topic in catalog.topics() {
             directory.put(topic.name(), entry(&topic, topic.partition_count()));
         }
-        let state = Mutex::new(State { groups, directory, told_due_ms: i64::MIN });
+        let state = Mutex::new(State {
+            groups,
+            directory,
+            told_due_ms: i64::MIN,
+            waiters: Waiters::default(),
+        });
         let coordinator = Coordinator {
             services: Arc::clone(services),
             state,
@@ -130,9 +139,7 @@ impl Coordinator {
             let mut state = self.state.lock();
             let State { groups, directory, .. } = &mut *state;
             let (reply, events) = groups.heartbeat(now_ms, directory, beat)?;
-            let mark = append(&journal, &events)?;
-            self.tell_due(&mut state);
-            (reply, mark)
+            (reply, self.settle(&mut state, &journal, &events)?)
         };
         // Even without events of its own an answer tells of earlier ones.
         journal.wait(mark).await?;
@@ -144,7 +151,8 @@ impl Coordinator {
         let now_ms = self.services.clock.now_ms();
         let (results, mark) = {
             let mut state = self.state.lock();
-            let (results, event) = state.groups.commit(now_ms, &state.directory, commit)?;
+            let State { groups, directory, .. } = &mut *state;
+            let (results, event) = groups.commit(now_ms, directory, commit)?;
             let mark = append(&journal, event.as_slice())?;
             if let Some(event) = &event {
                 state.groups.apply(event);
@@ -166,6 +174,27 @@ impl Coordinator {
             mark
         };
         journal.wait(mark).await
+    }
+
+    pub(crate) async fn delete_offsets(
+        self: &Arc<Self>,
+        group: &str,
+        partitions: &[TopicPartition],
+    ) -> Result<Vec<Result<()>>> {
+        let journal = self.ready().await?;
+        let (results, mark) = {
+            let mut state = self.state.lock();
+            let State { groups, directory, .. } = &mut *state;
+            let (results, event) = groups.delete_offsets(directory, group, partitions)?;
+            let mark = append(&journal, event.as_slice())?;
+            if let Some(event) = &event {
+                state.groups.apply(event);
+                self.tell_due(&mut state);
+            }
+            (results, mark)
+        };
+        journal.wait(mark).await?;
+        Ok(results.into_iter().map(|result| result.map_err(Error::from)).collect())
     }
 
     /// What a group has committed, once that is durable.
@@ -193,7 +222,8 @@ impl Coordinator {
 
     pub(crate) fn describe(&self, group: &str) -> Result<GroupDescription> {
         self.check()?;
-        Ok(self.state.lock().groups.describe(group)?)
+        let state = self.state.lock();
+        Ok(state.groups.describe(&state.directory, group)?)
     }
 
     fn check(&self) -> Result<()> {
@@ -226,8 +256,10 @@ impl Coordinator {
     pub(crate) fn expire(&self, now_ms: i64) -> Option<i64> {
         let mut state = self.state.lock();
         let events = state.groups.expire(now_ms);
-        if let Some(journal) = self.journal() {
-            self.note(&journal, &events);
+        if let Some(journal) = self.journal()
+            && let Err(error) = self.settle(&mut state, &journal, &events)
+        {
+            tracing::error!(%error, "cannot write down what became of consumer groups");
         }
         let due_ms = state.groups.next_due();
         state.told_due_ms = due_ms.unwrap_or(i64::MAX);
@@ -258,6 +290,20 @@ impl Coordinator {
     pub(crate) fn snapshot(&self, journal: &Journal) -> (Offset, Vec<Vec<u8>>) {
         let state = self.state.lock();
         (journal.mark().upto, state.groups.events().iter().map(encoded).collect())
+    }
+
+    /// Journals events, gives answers to calls that waited, and sees to the timers. The mark is
+    /// what the answer to the present call waits for.
+    fn settle(
+        &self,
+        state: &mut State,
+        journal: &Journal,
+        events: &[GroupEvent],
+    ) -> Result<DurableMark> {
+        let mark = append(journal, events);
+        state.waiters.answer(state.groups.take_answers(), &mark);
+        self.tell_due(state);
+        mark
     }
 
     /// Journals events that nobody waits for.

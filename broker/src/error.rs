@@ -232,9 +232,12 @@ impl Error {
     pub fn kind(&self) -> Kind {
         match self {
             Error::DiskFull { .. } | Error::ShuttingDown | Error::Overloaded { .. } => Kind::Retry,
-            Error::Group(GroupError::StaleEpoch { .. } | GroupError::UnstableOffset { .. }) => {
-                Kind::Retry
-            }
+            Error::Group(
+                GroupError::StaleEpoch { .. }
+                | GroupError::UnstableOffset { .. }
+                | GroupError::RebalanceInProgress { .. }
+                | GroupError::MemberIdRequired { .. },
+            ) => Kind::Retry,
             Error::Transaction(TransactionError::Concurrent { .. }) => Kind::Retry,
             Error::Unknown { .. } => Kind::Unknown,
             Error::Damaged { .. }

@@ -3,8 +3,9 @@
 use onrush_record::Offset;
 
 use crate::group::{
+    ClassicDescription, ClassicHeartbeat, ClassicJoin, ClassicJoined, ClassicSync, ClassicSynced,
     CommittedOffset, GroupCommit, GroupDescription, GroupHeartbeat, GroupHeartbeatReply,
-    GroupListing, TopicPartition,
+    GroupListing, LeavingMember, TopicPartition,
 };
 use crate::{Broker, Result};
 
@@ -83,6 +84,72 @@ impl Broker {
     /// When there is none of that name, or groups are disabled.
     pub fn group_describe(&self, group: &str) -> Result<GroupDescription> {
         self.inner.coordinator.describe(group)
+    }
+
+    /// Has a group forget what it committed; one result for each partition.
+    ///
+    /// # Errors
+    /// When there is no such group, it has members that are no consumers, or groups are disabled.
+    pub async fn group_delete_offsets(
+        &self,
+        group: &str,
+        partitions: &[TopicPartition],
+    ) -> Result<Vec<Result<()>>> {
+        self.inner.coordinator.delete_offsets(group, partitions).await
+    }
+
+    /// A member under the classic protocol joins, or joins again. Waits for the others; the future
+    /// may be dropped, for example when the member's connection is lost.
+    ///
+    /// # Errors
+    /// What the group says, or that groups are disabled.
+    pub async fn classic_join(&self, join: ClassicJoin) -> Result<ClassicJoined> {
+        self.inner.coordinator.classic_join(join).await
+    }
+
+    /// A member under the classic protocol asks for its assignment, or hands in everybody's. Waits
+    /// for the leader; the future may be dropped.
+    ///
+    /// # Errors
+    /// What the group says, or that groups are disabled.
+    pub async fn classic_sync(&self, sync: ClassicSync) -> Result<ClassicSynced> {
+        self.inner.coordinator.classic_sync(sync).await
+    }
+
+    /// A member under the classic protocol is still there.
+    ///
+    /// # Errors
+    /// What the group says, a rebalance above all, or that groups are disabled.
+    pub async fn classic_heartbeat(
+        &self,
+        group: &str,
+        generation: i32,
+        member_id: &str,
+        instance_id: Option<&str>,
+    ) -> Result<()> {
+        let beat = ClassicHeartbeat { group, generation, member_id, instance_id };
+        self.inner.coordinator.classic_heartbeat(&beat)
+    }
+
+    /// Members under the classic protocol leave, or an administrator removes them; one result for
+    /// each.
+    ///
+    /// # Errors
+    /// When there is no such group, or groups are disabled.
+    pub async fn classic_leave(
+        &self,
+        group: &str,
+        members: Vec<LeavingMember>,
+    ) -> Result<Vec<Result<()>>> {
+        self.inner.coordinator.classic_leave(group, &members).await
+    }
+
+    /// One group under the classic protocol in full, or one that only keeps offsets.
+    ///
+    /// # Errors
+    /// When there is none of that name, it is under another protocol, or groups are disabled.
+    pub fn classic_describe(&self, group: &str) -> Result<ClassicDescription> {
+        self.inner.coordinator.describe_classic(group)
     }
 
     /// Deletes a group that has no members, with its offsets.

@@ -45,6 +45,7 @@ fn commit(
         member_id: member.member_id.clone(),
         member_epoch: member.member_epoch,
         offsets: vec![offset],
+        ..GroupCommit::default()
     };
     block_on(running.broker.group_commit(commit))?.remove(0)
 }

@@ -1,6 +1,7 @@
 //! What groups know of topics: names, ids, partition counts.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use onrush_record::TopicId;
 
@@ -21,7 +22,7 @@ pub struct TopicEntry {
 pub struct TopicDirectory {
     version: u64,
     by_name: BTreeMap<String, TopicEntry>,
-    partitions: HashMap<TopicId, u32>,
+    by_id: HashMap<TopicId, (Arc<str>, u32)>,
 }
 
 impl TopicDirectory {
@@ -34,16 +35,16 @@ impl TopicDirectory {
     pub fn put(&mut self, name: &str, entry: TopicEntry) {
         self.version += 1;
         if let Some(before) = self.by_name.insert(name.to_owned(), entry) {
-            self.partitions.remove(&before.id);
+            self.by_id.remove(&before.id);
         }
-        self.partitions.insert(entry.id, entry.partitions);
+        self.by_id.insert(entry.id, (Arc::from(name), entry.partitions));
     }
 
     /// Removes a topic.
     pub fn remove(&mut self, name: &str) {
         if let Some(entry) = self.by_name.remove(name) {
             self.version += 1;
-            self.partitions.remove(&entry.id);
+            self.by_id.remove(&entry.id);
         }
     }
 
@@ -59,7 +60,12 @@ impl TopicDirectory {
 
     /// How many partitions the topic with this id has.
     pub fn partitions(&self, id: TopicId) -> Option<u32> {
-        self.partitions.get(&id).copied()
+        self.by_id.get(&id).map(|(_, partitions)| *partitions)
+    }
+
+    /// The name of the topic with this id.
+    pub fn name(&self, id: TopicId) -> Option<&str> {
+        self.by_id.get(&id).map(|(name, _)| &**name)
     }
 
     /// All topics in order of name.

@@ -132,6 +132,70 @@ pub enum GroupError {
         /// The limit.
         max: usize,
     },
+    /// The generation is not the group's.
+    #[error("group {group} is in generation {current}, not {found}; join again")]
+    IllegalGeneration {
+        /// The group.
+        group: String,
+        /// The member.
+        member: String,
+        /// The generation it claims.
+        found: i32,
+        /// The group's.
+        current: i32,
+    },
+    /// Members have to join again.
+    #[error("group {group} is being rebalanced; join again")]
+    RebalanceInProgress {
+        /// The group.
+        group: String,
+    },
+    /// A member must join with the id it is given.
+    #[error("join group {group} again, as member {member_id}")]
+    MemberIdRequired {
+        /// The group.
+        group: String,
+        /// The id.
+        member_id: String,
+    },
+    /// The group is of another kind, or its members know no protocol that this one knows.
+    #[error(
+        "group {group} has another protocol type, or no protocol that all its members know; \
+         give all members a protocol in common, or choose another group"
+    )]
+    InconsistentProtocol {
+        /// The group.
+        group: String,
+    },
+    /// A session timeout out of the broker's bounds.
+    #[error("session timeouts are {min_ms} to {max_ms} ms, this one has {asked_ms}")]
+    InvalidSessionTimeout {
+        /// What was asked for.
+        asked_ms: i32,
+        /// The least allowed.
+        min_ms: u32,
+        /// The most allowed.
+        max_ms: u32,
+    },
+    /// Members read the topic whose offsets were to be forgotten.
+    #[error("members of group {group} are subscribed to topic {topic}; stop them first")]
+    SubscribedToTopic {
+        /// The group.
+        group: String,
+        /// The topic.
+        topic: TopicId,
+    },
+    /// Another member, still alive, has the instance id.
+    #[error(
+        "instance {instance} of group {group} is with another member; \
+         stop that one, or wait until its session ends"
+    )]
+    UnreleasedInstance {
+        /// The group.
+        group: String,
+        /// The instance id.
+        instance: String,
+    },
     /// No such topic.
     #[error("there is no topic with id {topic}; it may have been deleted")]
     UnknownTopic {

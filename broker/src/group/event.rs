@@ -7,6 +7,7 @@ use onrush_record::{LeaderEpoch, Offset, ProducerId};
 
 use super::TopicPartition;
 use super::assignor::Assignor;
+use super::classic::{ClassicRecord, put_record, take_record};
 use super::codec::{Reader, put_array, put_option, put_partition, put_text};
 use super::offsets::CommittedOffset;
 use super::subscription::Subscription;
@@ -63,6 +64,19 @@ pub enum GroupEvent {
         producer: ProducerId,
         /// How it ended.
         commits: bool,
+    },
+    /// A group under the classic protocol has a new stable generation, or no members any more.
+    /// It is under that protocol from here on.
+    ClassicGeneration {
+        /// The group.
+        group: String,
+        /// The generation.
+        record: Box<ClassicRecord>,
+    },
+    /// The group is no longer under the classic protocol.
+    ClassicEnded {
+        /// The group.
+        group: String,
     },
     /// The group is gone, with its offsets.
     GroupDeleted {
@@ -129,6 +143,8 @@ impl GroupEvent {
             | Self::OffsetsCommitted { group, .. }
             | Self::OffsetsPending { group, .. }
             | Self::PendingEnded { group, .. }
+            | Self::ClassicGeneration { group, .. }
+            | Self::ClassicEnded { group }
             | Self::GroupDeleted { group } => group,
         }
     }
@@ -143,6 +159,8 @@ impl GroupEvent {
             Self::GroupDeleted { .. } => 5,
             Self::OffsetsPending { .. } => 16,
             Self::PendingEnded { .. } => 17,
+            Self::ClassicGeneration { .. } => 6,
+            Self::ClassicEnded { .. } => 7,
         };
         out.extend_from_slice(&[VERSION, kind]);
         put_text(out, self.group());
@@ -162,7 +180,8 @@ impl GroupEvent {
                 out.extend_from_slice(&producer.get().to_le_bytes());
                 out.push(u8::from(*commits));
             }
-            Self::GroupDeleted { .. } => {}
+            Self::ClassicGeneration { record, .. } => put_record(out, record),
+            Self::ClassicEnded { .. } | Self::GroupDeleted { .. } => {}
         }
     }
 
@@ -190,6 +209,8 @@ impl GroupEvent {
                 let producer = ProducerId::new(input.i64()?);
                 Self::PendingEnded { group, producer, commits: input.bool()? }
             }
+            6 => Self::ClassicGeneration { group, record: Box::new(take_record(&mut input)?) },
+            7 => Self::ClassicEnded { group },
             _ => return Err(EventError::BadValue),
         };
         if input.0.is_empty() { Ok(event) } else { Err(EventError::Trailing) }

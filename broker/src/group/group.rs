@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::assignor::{Assignor, Wants};
+use super::classic::{Classic, ClassicRecord};
 use super::directory::TopicDirectory;
 use super::error::GroupError;
 use super::event::{GroupEvent, MemberRecord};
-use super::groups::GroupSettings;
 use super::heartbeat::{GroupHeartbeat, GroupHeartbeatReply, JOIN, LEAVE, LEAVE_STATIC};
 use super::member::{Holders, Member, MemberState};
 use super::offsets::Offsets;
+use super::settings::GroupSettings;
 use super::subscription::{Compiled, Subscription, Topics};
 use super::{Partitions, TopicPartition};
 
@@ -24,7 +25,10 @@ pub(crate) struct Group {
     pub(crate) epoch: i32,
     /// The epoch that members' targets were made for.
     pub(crate) target_epoch: i32,
+    /// Its members, unless it is under the classic protocol.
     pub(crate) members: BTreeMap<Arc<str>, Member>,
+    /// Its members and their rebalance, if it is under the classic protocol.
+    pub(crate) classic: Option<Box<Classic>>,
     /// Which member holds an instance id.
     instances: HashMap<String, Arc<str>>,
     pub(crate) holders: Holders,
@@ -46,6 +50,7 @@ impl Group {
             epoch: 0,
             target_epoch: 0,
             members: BTreeMap::new(),
+            classic: None,
             instances: HashMap::new(),
             holders: Holders::new(),
             offsets: Offsets::default(),
@@ -58,7 +63,49 @@ impl Group {
 
     /// Whether there is nothing worth keeping about it.
     pub(crate) fn is_blank(&self) -> bool {
-        self.epoch == 0 && self.members.is_empty() && self.offsets.is_empty()
+        let was_classic = self.classic.as_ref().is_some_and(|classic| classic.record.is_some());
+        self.epoch == 0 && !was_classic && self.is_vacant() && self.offsets.is_empty()
+    }
+
+    /// Whether nobody is in it, nor about to be.
+    pub(crate) fn is_vacant(&self) -> bool {
+        match &self.classic {
+            Some(classic) => classic.is_empty(),
+            None => self.members.is_empty(),
+        }
+    }
+
+    /// How many members it has.
+    pub(crate) fn member_count(&self) -> usize {
+        self.classic.as_ref().map_or(self.members.len(), |classic| classic.members.len())
+    }
+
+    /// Puts a group without members under the classic protocol.
+    pub(crate) fn begin_classic(&mut self) -> &mut Classic {
+        let generation = self.epoch;
+        self.classic.get_or_insert_with(|| Box::new(Classic::new(generation)))
+    }
+
+    /// Takes a group without members from the classic protocol.
+    fn end_classic(&mut self, events: &mut Vec<GroupEvent>) {
+        if let Some(classic) = self.classic.take()
+            && classic.record.is_some()
+        {
+            self.epoch = classic.generation;
+            self.target_epoch = self.epoch;
+            events.push(GroupEvent::ClassicEnded { group: self.id.to_string() });
+        }
+    }
+
+    /// Takes over a journalled generation of the classic protocol.
+    pub(crate) fn restore_classic(&mut self, record: &ClassicRecord) {
+        self.members.clear();
+        self.instances.clear();
+        self.holders.clear();
+        self.epoch = record.generation;
+        self.target_epoch = self.epoch;
+        self.changed_at_ms = record.at_ms;
+        self.classic = Some(Box::new(Classic::from_record(record)));
     }
 
     /// The assignor most members want; among equals the first, which is uniform.
@@ -140,16 +187,23 @@ impl Group {
 
     /// The member a heartbeat speaks for, if it is one and has not lost its instance id.
     fn known(&self, beat: &GroupHeartbeat) -> Result<Arc<str>, GroupError> {
-        if let Some(instance) = &beat.instance_id
-            && let Some(holder) = self.instances.get(instance)
-            && **holder != *beat.member_id
-        {
-            let (group, instance) = (self.id.to_string(), instance.clone());
-            return Err(GroupError::FencedInstance { group, instance });
+        if let Some(instance) = &beat.instance_id {
+            self.check_instance(instance, &beat.member_id)?;
         }
         match self.members.get(beat.member_id.as_str()) {
             Some(member) if !member.away => Ok(Arc::clone(&member.id)),
             _ => Err(self.unknown(&beat.member_id)),
+        }
+    }
+
+    /// Refuses a member whose instance id another has.
+    pub(crate) fn check_instance(&self, instance: &str, member_id: &str) -> Result<(), GroupError> {
+        match self.instances.get(instance) {
+            Some(holder) if **holder != *member_id => {
+                let (group, instance) = (self.id.to_string(), instance.to_owned());
+                Err(GroupError::FencedInstance { group, instance })
+            }
+            _ => Ok(()),
         }
     }
 
@@ -225,6 +279,10 @@ impl Group {
             let (group, max) = (self.id.to_string(), settings.members_max);
             return Err(GroupError::GroupFull { group, max });
         }
+        if !self.is_vacant() && self.classic.is_some() {
+            return Err(GroupError::InconsistentProtocol { group: self.id.to_string() });
+        }
+        self.end_classic(events);
 
         let before = match &replaced {
             Some(old) => self.take_out(old, events),
@@ -428,6 +486,9 @@ impl Group {
 
     /// Members restored from the journal get a whole session to be heard of again.
     pub(crate) fn start(&mut self, now_ms: i64) {
+        if let Some(classic) = &mut self.classic {
+            classic.start(now_ms);
+        }
         self.stale = !self.members.is_empty();
         for member in self.members.values_mut() {
             member.heard(now_ms);

@@ -69,6 +69,11 @@ impl Member {
         self.revoke_due_ms.map_or(self.session_due_ms, |due| due.min(self.session_due_ms))
     }
 
+    /// Whether its subscription names this topic, or matches its name.
+    pub(crate) fn wants(&self, topic: &str) -> bool {
+        self.subscription.matches(topic)
+    }
+
     /// The member was heard of.
     pub(crate) fn heard(&mut self, now_ms: i64) {
         self.session_due_ms = now_ms.saturating_add(i64::from(self.session_timeout_ms));

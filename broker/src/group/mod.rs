@@ -4,6 +4,9 @@
 //! coordinator decides, and each member moves towards its target by itself. A rebalance stops only
 //! the partitions that move.
 //!
+//! Clients of Kafka may also use the classic protocol, under which a member assigns: that is
+//! `classic`.
+//!
 //! Everything here is a pure state machine: `(state, now_ms, input) → outputs`. It knows no clock,
 //! no disk and no socket. What must survive a restart comes out as [`GroupEvent`]s; the caller
 //! journals them and answers once they are durable. Replaying the events into an empty [`Groups`]
@@ -20,7 +23,10 @@
 //!   group is `Stable`.
 
 mod assignor;
+mod classic;
+mod classic_calls;
 mod codec;
+mod commit;
 mod directory;
 mod error;
 mod event;
@@ -31,9 +37,11 @@ mod heartbeat;
 mod member;
 mod offsets;
 mod pending;
+mod settings;
 mod subscription;
 #[cfg(test)]
 mod tests;
+mod timers;
 mod view;
 
 use std::collections::BTreeSet;
@@ -41,15 +49,22 @@ use std::collections::BTreeSet;
 use onrush_record::TopicId;
 
 pub use assignor::Assignor;
+pub use classic::{
+    Answer, ClassicAnswer, ClassicDescription, ClassicHeartbeat, ClassicJoin, ClassicJoined,
+    ClassicMember, ClassicMemberDescription, ClassicMemberRecord, ClassicRecord, ClassicSync,
+    ClassicSynced, LeavingMember, Ticket,
+};
+pub use commit::Judged;
 pub use directory::{TopicDirectory, TopicEntry};
 pub use error::GroupError;
 pub use event::{EventError, GroupEvent, MemberRecord};
-pub use groups::{GroupSettings, Groups};
+pub use groups::Groups;
 pub use heartbeat::{GroupHeartbeat, GroupHeartbeatReply, JOIN, LEAVE, LEAVE_STATIC};
 pub use member::MemberState;
 pub use offsets::{CommittedOffset, GroupCommit, OffsetCommit};
+pub use settings::GroupSettings;
 pub use subscription::Subscription;
-pub use view::{GroupDescription, GroupListing, GroupState, MemberDescription};
+pub use view::{GroupDescription, GroupKind, GroupListing, GroupState, MemberDescription};
 
 /// A partition of a topic.
 pub type TopicPartition = (TopicId, u32);

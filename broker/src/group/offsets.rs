@@ -29,8 +29,10 @@ pub struct GroupCommit {
     pub group: String,
     /// The member; empty: an administrator or a lone consumer, while the group has no members.
     pub member_id: String,
-    /// The member's epoch.
+    /// The member's epoch, or generation under the classic protocol.
     pub member_epoch: i32,
+    /// The member's instance id, if it says it.
+    pub instance_id: Option<String>,
     /// What to commit.
     pub offsets: Vec<OffsetCommit>,
 }

@@ -77,7 +77,7 @@ impl Groups {
     ) -> Result<(Vec<Result<(), GroupError>>, Option<GroupEvent>), GroupError> {
         let pending = |group, offsets| GroupEvent::OffsetsPending { group, producer, offsets };
         if !commit.member_id.is_empty() {
-            let (results, event) = self.commit(now_ms, directory, commit)?;
+            let (results, event) = self.judge_commit(now_ms, directory, commit, true)?;
             let event = event.map(|event| match event {
                 GroupEvent::OffsetsCommitted { group, offsets } => pending(group, offsets),
                 other => other,

@@ -47,6 +47,12 @@ impl Compiled {
         Arc::new(Self { subscription, regex: None })
     }
 
+    /// Whether it names this topic, or matches its name.
+    pub(crate) fn matches(&self, topic: &str) -> bool {
+        self.subscription.topics.iter().any(|name| name == topic)
+            || self.regex.as_ref().is_some_and(|regex| regex.is_match(topic))
+    }
+
     /// The topics it means now.
     pub(crate) fn resolve(&self, directory: &TopicDirectory) -> Topics {
         let named = self.subscription.topics.iter().filter_map(|name| directory.get(name));

@@ -1,6 +1,8 @@
 //! Groups as administrators see them.
 
 use super::TopicPartition;
+use super::classic::{CONSUMER, Classic};
+use super::directory::TopicDirectory;
 use super::group::Group;
 use super::member::{Member, MemberState};
 use super::subscription::Subscription;
@@ -16,6 +18,32 @@ pub enum GroupState {
     Reconciling,
     /// Every member has what it should have.
     Stable,
+    /// Under the classic protocol: members are to join again.
+    PreparingRebalance,
+    /// Under the classic protocol: the leader is to assign.
+    CompletingRebalance,
+}
+
+/// The protocol of a group's members.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum GroupKind {
+    /// A member assigns; or there are no members, only offsets.
+    Classic,
+    /// The broker assigns.
+    Consumer,
+    /// Members share partitions; the broker hands out single records.
+    Share,
+}
+
+impl GroupKind {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Classic => "classic",
+            Self::Consumer => "consumer",
+            Self::Share => "share",
+        }
+    }
 }
 
 impl GroupState {
@@ -26,6 +54,8 @@ impl GroupState {
             Self::Assigning => "Assigning",
             Self::Reconciling => "Reconciling",
             Self::Stable => "Stable",
+            Self::PreparingRebalance => "PreparingRebalance",
+            Self::CompletingRebalance => "CompletingRebalance",
         }
     }
 }
@@ -35,6 +65,10 @@ impl GroupState {
 pub struct GroupListing {
     /// Its id.
     pub group: String,
+    /// The protocol of its members.
+    pub kind: GroupKind,
+    /// What its members are; `consumer` of consumers, empty of one that only keeps offsets.
+    pub protocol_type: String,
     /// Its state.
     pub state: GroupState,
     /// Its members.
@@ -46,6 +80,8 @@ pub struct GroupListing {
 pub struct GroupDescription {
     /// Its id.
     pub group: String,
+    /// The protocol of its members.
+    pub kind: GroupKind,
     /// Its state.
     pub state: GroupState,
     /// Rises with each change of members, subscriptions or topics.
@@ -73,6 +109,8 @@ pub struct MemberDescription {
     pub member_epoch: i32,
     /// Its state.
     pub state: MemberState,
+    /// Whether it speaks the classic protocol.
+    pub classic: bool,
     /// What it wants to read.
     pub subscription: Subscription,
     /// What it holds, what it was asked to give up included.
@@ -84,6 +122,9 @@ pub struct MemberDescription {
 impl Group {
     /// Where the group is in its life.
     pub(crate) fn state(&self) -> GroupState {
+        if let Some(classic) = &self.classic {
+            return classic.group_state();
+        }
         if self.members.is_empty() {
             return GroupState::Empty;
         }
@@ -96,24 +137,42 @@ impl Group {
         if self.members.values().all(there) { GroupState::Stable } else { GroupState::Reconciling }
     }
 
+    /// The protocol of its members.
+    pub(crate) fn kind(&self) -> GroupKind {
+        if self.classic.is_some() || self.epoch == 0 {
+            GroupKind::Classic
+        } else {
+            GroupKind::Consumer
+        }
+    }
+
     /// The group in a list.
     pub(crate) fn listing(&self) -> GroupListing {
         GroupListing {
             group: self.id.to_string(),
+            kind: self.kind(),
+            protocol_type: match (&self.classic, self.kind()) {
+                (Some(classic), _) => classic.protocol_type.clone().unwrap_or_default(),
+                (None, GroupKind::Consumer) => CONSUMER.to_owned(),
+                (None, _) => String::new(),
+            },
             state: self.state(),
-            members: self.members.len(),
+            members: self.member_count(),
         }
     }
 
     /// The group in full.
-    pub(crate) fn describe(&self) -> GroupDescription {
+    pub(crate) fn describe(&self, directory: &TopicDirectory) -> GroupDescription {
+        let classic = |classic: &Classic| classic.as_members(directory);
+        let members = self.members.values().map(describe_member);
         GroupDescription {
             group: self.id.to_string(),
+            kind: self.kind(),
             state: self.state(),
             group_epoch: self.epoch,
             target_epoch: self.target_epoch,
             assignor: self.assignor().name(),
-            members: self.members.values().map(describe_member).collect(),
+            members: self.classic.as_deref().map_or_else(|| members.collect(), classic),
         }
     }
 }
@@ -127,6 +186,7 @@ fn describe_member(member: &Member) -> MemberDescription {
         client_host: member.client_host.clone(),
         member_epoch: if member.away { super::LEAVE_STATIC } else { member.epoch },
         state: member.state,
+        classic: false,
         subscription: member.subscription.subscription.clone(),
         assignment: if member.away { Vec::new() } else { held.collect() },
         target: member.target.iter().copied().collect(),

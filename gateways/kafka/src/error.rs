@@ -91,6 +91,13 @@ fn group(error: &GroupError) -> ErrorCode {
         GroupError::GroupFull { .. } => ErrorCode::GROUP_MAX_SIZE_REACHED,
         GroupError::UnknownGroup { .. } => ErrorCode::GROUP_ID_NOT_FOUND,
         GroupError::GroupNotEmpty { .. } => ErrorCode::NON_EMPTY_GROUP,
+        GroupError::IllegalGeneration { .. } => ErrorCode::ILLEGAL_GENERATION,
+        GroupError::RebalanceInProgress { .. } => ErrorCode::REBALANCE_IN_PROGRESS,
+        GroupError::MemberIdRequired { .. } => ErrorCode::MEMBER_ID_REQUIRED,
+        GroupError::InconsistentProtocol { .. } => ErrorCode::INCONSISTENT_GROUP_PROTOCOL,
+        GroupError::InvalidSessionTimeout { .. } => ErrorCode::INVALID_SESSION_TIMEOUT,
+        GroupError::SubscribedToTopic { .. } => ErrorCode::GROUP_SUBSCRIBED_TO_TOPIC,
+        GroupError::UnreleasedInstance { .. } => ErrorCode::UNRELEASED_INSTANCE_ID,
         GroupError::MetadataTooLarge { .. } => ErrorCode::OFFSET_METADATA_TOO_LARGE,
         GroupError::UnstableOffset { .. } => ErrorCode::UNSTABLE_OFFSET_COMMIT,
         GroupError::UnknownTopic { .. } | GroupError::UnknownPartition { .. } => {

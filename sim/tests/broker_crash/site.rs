@@ -91,7 +91,13 @@ impl Site {
             metadata: String::new(),
         }];
         let group = GROUP.to_owned();
-        let commit = GroupCommit { group, member_id: String::new(), member_epoch: -1, offsets };
+        let commit = GroupCommit {
+            group,
+            member_id: String::new(),
+            member_epoch: -1,
+            offsets,
+            ..GroupCommit::default()
+        };
         let broker = self.broker.clone();
         let done = self.run(broker.group_commit(commit)).map_err(|error| error.to_string())?;
         done.into_iter().collect::<Result<Vec<()>, _>>().map(drop).map_err(|e| e.to_string())

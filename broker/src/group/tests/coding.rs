@@ -45,6 +45,35 @@ fn record() -> impl Strategy<Value = MemberRecord> {
     )
 }
 
+fn classic() -> impl Strategy<Value = ClassicRecord> {
+    let text = || prop::option::of(".{0,8}");
+    let bytes = || prop::collection::vec(any::<u8>(), 0..8).prop_map(bytes::Bytes::from);
+    let member = (".{0,2}", text(), ".{0,8}", ".{0,8}", any::<(u32, u32)>(), bytes(), bytes())
+        .prop_map(|(member_id, instance_id, client_id, client_host, timeouts, said, given)| {
+            ClassicMemberRecord {
+                member_id,
+                instance_id,
+                client_id,
+                client_host,
+                rebalance_timeout_ms: timeouts.0,
+                session_timeout_ms: timeouts.1,
+                metadata: said,
+                assignment: given,
+            }
+        });
+    let names = (text(), text(), text());
+    (any::<(i32, i64)>(), names, prop::collection::vec(member, 0..4)).prop_map(
+        |((generation, at_ms), (protocol_type, protocol_name, leader), members)| ClassicRecord {
+            generation,
+            protocol_type,
+            protocol_name,
+            leader,
+            at_ms,
+            members,
+        },
+    )
+}
+
 fn event() -> impl Strategy<Value = GroupEvent> {
     let group = || ".{1,8}";
     let offsets = prop::collection::vec((partition(), prop::option::of(offset())), 0..4);
@@ -59,6 +88,10 @@ fn event() -> impl Strategy<Value = GroupEvent> {
         (group(), offsets)
             .prop_map(|(group, offsets)| GroupEvent::OffsetsCommitted { group, offsets }),
         group().prop_map(|group| GroupEvent::GroupDeleted { group }),
+        (group(), classic()).prop_map(|(group, record)| {
+            GroupEvent::ClassicGeneration { group, record: Box::new(record) }
+        }),
+        group().prop_map(|group| GroupEvent::ClassicEnded { group }),
     ]
 }
 
@@ -76,7 +109,7 @@ proptest! {
     }
 
     #[test]
-    fn arbitrary_bytes_never_panic(kind in 0_u8..7, rest in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn arbitrary_bytes_never_panic(kind in 0_u8..9, rest in prop::collection::vec(any::<u8>(), 0..200)) {
         let bytes = [&[1, kind][..], &rest].concat();
         let _ = GroupEvent::decode(&bytes);
         let _ = GroupEvent::decode(&rest);

@@ -107,10 +107,14 @@ fn a_fenced_member_joins_again_under_its_own_id() {
     let mut world = World::new(2);
     world.join("a");
     world.join("b");
-    let epoch = world.groups.describe("g").unwrap().group_epoch;
+    let epoch = world.groups.describe(&world.directory, "g").unwrap().group_epoch;
     let reply = world.join("a");
     assert_eq!(told(&reply), Some(vec![0]));
-    assert_eq!(world.groups.describe("g").unwrap().group_epoch, epoch, "nothing has changed");
+    assert_eq!(
+        world.groups.describe(&world.directory, "g").unwrap().group_epoch,
+        epoch,
+        "nothing has changed"
+    );
     // What it had beyond its target is free, for it has said that it holds nothing.
     assert_eq!(told(&world.stay("b", 2, None).unwrap()), Some(vec![1]));
 }
@@ -146,9 +150,9 @@ fn topics_that_come_go_and_grow_are_noticed() {
     assert_eq!(reply.assignment, Some(vec![(id(2), 0), (id(2), 1)]));
     // One that nobody subscribes to changes nothing.
     world.directory.put("other", entry(3, 2));
-    let epoch = world.groups.describe("g").unwrap().group_epoch;
+    let epoch = world.groups.describe(&world.directory, "g").unwrap().group_epoch;
     world.stay("a", 2, None).unwrap();
-    assert_eq!(world.groups.describe("g").unwrap().group_epoch, epoch);
+    assert_eq!(world.groups.describe(&world.directory, "g").unwrap().group_epoch, epoch);
 }
 
 #[test]
@@ -221,12 +225,12 @@ fn the_assignor_most_want_is_used() {
         ..joining(member)
     };
     world.beat(wanting("a", Some("range"))).unwrap();
-    assert_eq!(world.groups.describe("g").unwrap().assignor, "range");
+    assert_eq!(world.groups.describe(&world.directory, "g").unwrap().assignor, "range");
     world.beat(wanting("b", Some("uniform"))).unwrap();
-    assert_eq!(world.groups.describe("g").unwrap().assignor, "uniform");
+    assert_eq!(world.groups.describe(&world.directory, "g").unwrap().assignor, "uniform");
     world.beat(wanting("c", Some("range"))).unwrap();
-    assert_eq!(world.groups.describe("g").unwrap().assignor, "range");
-    let group = world.groups.describe("g").unwrap();
+    assert_eq!(world.groups.describe(&world.directory, "g").unwrap().assignor, "range");
+    let group = world.groups.describe(&world.directory, "g").unwrap();
     let targets: Vec<Vec<u32>> = group
         .members
         .iter()

@@ -1,6 +1,7 @@
 //! What holds for groups, by story, by property and by random history.
 
 mod assignors;
+mod classic;
 mod coding;
 mod commits;
 mod expiry;
@@ -78,11 +79,11 @@ impl World {
     }
 
     fn state(&self) -> GroupState {
-        self.groups.describe("g").map_or(GroupState::Empty, |group| group.state)
+        self.groups.describe(&self.directory, "g").map_or(GroupState::Empty, |group| group.state)
     }
 
     fn members(&self) -> usize {
-        self.groups.describe("g").map_or(0, |group| group.members.len())
+        self.groups.describe(&self.directory, "g").map_or(0, |group| group.members.len())
     }
 }
 
@@ -118,6 +119,7 @@ fn commit_of(member: &str, epoch: i32, partition: u32, offset: u64) -> GroupComm
         group: "g".to_owned(),
         member_id: member.to_owned(),
         member_epoch: epoch,
+        instance_id: None,
         offsets: vec![OffsetCommit {
             partition: (TOPIC, partition),
             offset: Some(onrush_record::Offset::new(offset)),

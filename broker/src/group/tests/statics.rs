@@ -14,7 +14,7 @@ fn one_that_left_to_come_back_keeps_its_place() {
     world.stay("a1", 1, Some(&[0])).unwrap();
     world.stay("a1", 1, Some(&[0])).unwrap();
     world.stay("b1", 2, None).unwrap();
-    let epoch = world.groups.describe("g").unwrap().group_epoch;
+    let epoch = world.groups.describe(&world.directory, "g").unwrap().group_epoch;
 
     let leave = GroupHeartbeat { member_epoch: LEAVE_STATIC, ..fixed("a1", "a") };
     assert_eq!(world.beat(leave).unwrap().member_epoch, LEAVE_STATIC);
@@ -24,7 +24,11 @@ fn one_that_left_to_come_back_keeps_its_place() {
 
     let back = world.beat(fixed("a2", "a")).unwrap();
     assert_eq!(told(&back), Some(vec![0]));
-    assert_eq!(world.groups.describe("g").unwrap().group_epoch, epoch, "no rebalance");
+    assert_eq!(
+        world.groups.describe(&world.directory, "g").unwrap().group_epoch,
+        epoch,
+        "no rebalance"
+    );
 }
 
 #[test]

@@ -70,19 +70,28 @@ pub(crate) fn wire_error(error: &Error) -> WireError {
 fn group_code(error: &GroupError) -> ErrorCode {
     match error {
         GroupError::InvalidGroupId { .. } => ErrorCode::INVALID_GROUP_ID,
-        GroupError::InvalidRequest { .. } => ErrorCode::INVALID_REQUEST,
+        GroupError::InvalidRequest { .. }
+        | GroupError::InconsistentProtocol { .. }
+        | GroupError::InvalidSessionTimeout { .. }
+        | GroupError::MemberIdRequired { .. } => ErrorCode::INVALID_REQUEST,
         GroupError::UnknownMember { .. } => ErrorCode::UNKNOWN_MEMBER,
-        GroupError::FencedMember { .. } | GroupError::HeldByAnother { .. } => {
-            ErrorCode::FENCED_MEMBER
+        GroupError::FencedMember { .. }
+        | GroupError::HeldByAnother { .. }
+        | GroupError::IllegalGeneration { .. } => ErrorCode::FENCED_MEMBER,
+        GroupError::StaleEpoch { .. } | GroupError::RebalanceInProgress { .. } => {
+            ErrorCode::STALE_MEMBER_EPOCH
         }
-        GroupError::StaleEpoch { .. } => ErrorCode::STALE_MEMBER_EPOCH,
+        GroupError::FencedInstance { .. } | GroupError::UnreleasedInstance { .. } => {
+            ErrorCode::FENCED_INSTANCE
+        }
         GroupError::UnstableOffset { .. } => ErrorCode::OVERLOADED,
-        GroupError::FencedInstance { .. } => ErrorCode::FENCED_INSTANCE,
         GroupError::InvalidRegex { .. } => ErrorCode::INVALID_REGEX,
         GroupError::UnknownAssignor { .. } => ErrorCode::UNKNOWN_ASSIGNOR,
         GroupError::GroupFull { .. } => ErrorCode::GROUP_FULL,
         GroupError::UnknownGroup { .. } => ErrorCode::UNKNOWN_GROUP,
-        GroupError::GroupNotEmpty { .. } => ErrorCode::GROUP_NOT_EMPTY,
+        GroupError::GroupNotEmpty { .. } | GroupError::SubscribedToTopic { .. } => {
+            ErrorCode::GROUP_NOT_EMPTY
+        }
         GroupError::MetadataTooLarge { .. } => ErrorCode::COMMIT_METADATA_TOO_LARGE,
         GroupError::UnknownTopic { .. } => ErrorCode::UNKNOWN_TOPIC,
         GroupError::UnknownPartition { .. } => ErrorCode::UNKNOWN_PARTITION,

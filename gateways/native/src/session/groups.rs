@@ -67,6 +67,7 @@ pub(super) async fn commit(
         group: request.group,
         member_id: request.member_id,
         member_epoch: request.member_epoch,
+        instance_id: None,
         offsets: offsets.collect(),
     };
     let asked: Vec<_> = commit.offsets.iter().map(|commit| commit.partition).collect();
@@ -121,8 +122,13 @@ pub(super) async fn offsets(
 fn state(state: model::GroupState) -> GroupState {
     match state {
         model::GroupState::Empty => GroupState::Empty,
-        model::GroupState::Assigning => GroupState::Assigning,
-        model::GroupState::Reconciling => GroupState::Reconciling,
+        // What a rebalance of the classic protocol comes to for somebody who knows this one.
+        model::GroupState::Assigning | model::GroupState::PreparingRebalance => {
+            GroupState::Assigning
+        }
+        model::GroupState::Reconciling | model::GroupState::CompletingRebalance => {
+            GroupState::Reconciling
+        }
         model::GroupState::Stable => GroupState::Stable,
     }
 }

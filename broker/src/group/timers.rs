@@ -1,0 +1,191 @@
+//! What time does to groups.
+//!
+//! Timers are lazy: a heartbeat only moves the member's own deadline, and the one entry in the heap
+//! is set anew when it fires too early. So a heartbeat costs two look-ups and no memory.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::sync::Arc;
+
+use super::classic::Answer;
+use super::event::GroupEvent;
+use super::group::Group;
+use super::groups::Groups;
+use super::settings::GroupSettings;
+
+/// How long a group without members and commits is remembered, so that a consumer which comes
+/// right back finds its group's epoch.
+const EMPTY_LINGER_MS: i64 = 10 * 60 * 1000;
+
+/// When something may be due, and about whom: a member, or (None) the group itself.
+type Timer = (i64, Arc<str>, Option<Arc<str>>);
+
+/// Everything that may become due.
+#[derive(Debug, Default)]
+pub(super) struct Timers(BinaryHeap<Reverse<Timer>>);
+
+impl Groups {
+    /// When [`Self::expire`] has something to look at, at the latest.
+    pub fn next_due(&self) -> Option<i64> {
+        self.timers.0.peek().map(|Reverse((due_ms, ..))| *due_ms)
+    }
+
+    /// Does all that is due by `now_ms`: removes members that were silent too long or did not give
+    /// up partitions in time, goes on with rebalances, forgets commits of groups long empty. That
+    /// has taken effect already; the events are to be journalled.
+    pub fn expire(&mut self, now_ms: i64) -> Vec<GroupEvent> {
+        let mut events = Vec::new();
+        let Groups { settings, groups, timers, answers, .. } = self;
+        while timers.0.peek().is_some_and(|Reverse((due_ms, ..))| *due_ms <= now_ms) {
+            let Some(Reverse((due_ms, id, member))) = timers.0.pop() else { break };
+            let Some(group) = groups.get_mut(&id) else { continue };
+            let mut out = Out { now_ms, settings, events: &mut events, answers };
+            match &member {
+                Some(member) => expire_member(group, member, due_ms, &mut out),
+                None if group.armed_ms == Some(due_ms) => {
+                    group.armed_ms = None;
+                    expire_phase(group, &mut out);
+                    expire_offsets(group, settings, now_ms, &mut events);
+                }
+                None => continue,
+            }
+            let deleted =
+                matches!(events.last(), Some(GroupEvent::GroupDeleted { group }) if **group == *id);
+            if deleted || group.is_blank() {
+                groups.remove(&id);
+                continue;
+            }
+            if let Some(member) = &member {
+                timers.arm_member(group, member);
+            }
+            timers.arm(settings, group);
+        }
+        events
+    }
+}
+
+impl Timers {
+    /// Sees to it that timers fire for the group and for those of its members whose deadlines may
+    /// have come nearer.
+    pub(super) fn arm(&mut self, settings: &GroupSettings, group: &mut Group) {
+        let touched = group.classic.as_mut().map(|classic| std::mem::take(&mut classic.touched));
+        for member in touched.unwrap_or_default() {
+            self.arm_member(group, &member);
+        }
+        let Some(due_ms) = group_due_ms(group, settings) else { return };
+        if group.armed_ms.is_none_or(|armed_ms| due_ms < armed_ms) {
+            group.armed_ms = Some(due_ms);
+            self.0.push(Reverse((due_ms, Arc::clone(&group.id), None)));
+        }
+    }
+
+    /// Sees to it that a timer fires when the member's first deadline comes, or earlier.
+    pub(super) fn arm_member(&mut self, group: &mut Group, member: &str) {
+        let Some(Deadline { id, due_ms: Some(due_ms), armed_ms }) = deadline(group, member) else {
+            return;
+        };
+        if armed_ms.is_none_or(|armed_ms| due_ms < armed_ms) {
+            *armed_ms = Some(due_ms);
+            self.0.push(Reverse((due_ms, Arc::clone(&group.id), Some(id))));
+        }
+    }
+}
+
+/// What timers look at in a member.
+struct Deadline<'a> {
+    id: Arc<str>,
+    /// The first thing that is due, if anything is.
+    due_ms: Option<i64>,
+    /// When its timer fires.
+    armed_ms: &'a mut Option<i64>,
+}
+
+fn deadline<'a>(group: &'a mut Group, member: &str) -> Option<Deadline<'a>> {
+    if let Some(classic) = &mut group.classic {
+        if let Some(member) = classic.members.get_mut(member) {
+            let (id, due_ms) = (Arc::clone(&member.id), member.due_ms());
+            return Some(Deadline { id, due_ms, armed_ms: &mut member.armed_ms });
+        }
+        let id = classic.pending.get_key_value(member).map(|(id, _)| Arc::clone(id))?;
+        let pending = classic.pending.get_mut(&id)?;
+        let due_ms = Some(pending.due_ms);
+        return Some(Deadline { id, due_ms, armed_ms: &mut pending.armed_ms });
+    }
+    let member = group.members.get_mut(member)?;
+    let (id, due_ms) = (Arc::clone(&member.id), Some(member.due_ms()));
+    Some(Deadline { id, due_ms, armed_ms: &mut member.armed_ms })
+}
+
+/// When the phase of a rebalance ends, or a group without members has something to forget.
+fn group_due_ms(group: &Group, settings: &GroupSettings) -> Option<i64> {
+    let phase_ms = group.classic.as_ref().and_then(|classic| classic.phase_due_ms);
+    let forget_ms = group.is_vacant().then(|| forget_due_ms(group, settings));
+    [phase_ms, forget_ms].into_iter().flatten().min()
+}
+
+/// When a group without members has something to forget next.
+fn forget_due_ms(group: &Group, settings: &GroupSettings) -> i64 {
+    let linger_ms = EMPTY_LINGER_MS.min(settings.offsets_retention_ms);
+    group
+        .offsets
+        .due_ms(group.changed_at_ms, settings.offsets_retention_ms)
+        .unwrap_or_else(|| group.changed_at_ms.saturating_add(linger_ms))
+}
+
+/// What the passing of time has to work with, and where its outputs go.
+struct Out<'a> {
+    now_ms: i64,
+    settings: &'a GroupSettings,
+    events: &'a mut Vec<GroupEvent>,
+    answers: &'a mut Vec<Answer>,
+}
+
+fn expire_member(group: &mut Group, id: &Arc<str>, due_ms: i64, out: &mut Out<'_>) {
+    let now_ms = out.now_ms;
+    if let Some(Deadline { armed_ms, .. }) = deadline(group, id) {
+        armed_ms.take_if(|armed_ms| *armed_ms == due_ms);
+    }
+    if group.classic.is_some() {
+        let Out { settings, events, answers, .. } = out;
+        group.classic_turn(now_ms, settings, events, answers, |classic, turn| {
+            classic.member_due(turn, id);
+        });
+        return;
+    }
+    let due = group.members.get(id).is_some_and(|member| member.due_ms() <= now_ms);
+    if due {
+        group.remove(id, out.events);
+        group.raise_epoch(now_ms, out.events);
+    }
+}
+
+fn expire_phase(group: &mut Group, out: &mut Out<'_>) {
+    if group.classic.is_some() {
+        let Out { now_ms, settings, events, answers } = out;
+        group.classic_turn(*now_ms, settings, events, answers, |classic, turn| {
+            classic.phase_due(turn);
+        });
+    }
+}
+
+fn expire_offsets(
+    group: &mut Group,
+    settings: &GroupSettings,
+    now_ms: i64,
+    events: &mut Vec<GroupEvent>,
+) {
+    if !group.is_vacant() {
+        return;
+    }
+    let retention_ms = settings.offsets_retention_ms;
+    let offsets = group.offsets.expired(group.changed_at_ms, retention_ms, now_ms);
+    let id = group.id.to_string();
+    let forgot = !offsets.is_empty();
+    if forgot {
+        group.offsets.apply(&offsets);
+        events.push(GroupEvent::OffsetsCommitted { group: id.clone(), offsets });
+    }
+    if group.offsets.is_empty() && (forgot || forget_due_ms(group, settings) <= now_ms) {
+        events.push(GroupEvent::GroupDeleted { group: id });
+    }
+}

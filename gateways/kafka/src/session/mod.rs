@@ -7,6 +7,7 @@
 
 mod fetch;
 mod frame;
+mod joining;
 mod produce;
 mod queue;
 mod topic;
@@ -167,15 +168,22 @@ impl Session {
             if self.outbox.encoded_len() >= self.context.options.outbox_bytes_max {
                 return true;
             }
-            if let Some(Running::Call(_, call)) = self.queue.running.front_mut() {
-                match call.as_mut().poll(wakes) {
+            // Calls run alone, and behind what joins a transaction nothing begins: only the last
+            // one can be a future.
+            match self.queue.running.back_mut() {
+                Some(Running::Call(_, call)) => match call.as_mut().poll(wakes) {
                     Poll::Pending => return false,
                     Poll::Ready(Ok(frame)) => {
                         self.outbox.bytes().extend_from_slice(&frame);
                         self.queue.finish();
                     }
                     Poll::Ready(Err(error)) => self.close(&error),
-                }
+                },
+                Some(Running::Joining(joining)) => match joining.poll(wakes) {
+                    Poll::Pending => return false,
+                    Poll::Ready(result) => self.joined(result),
+                },
+                _ => {}
             }
             let Some(Kept { head, source, _held }) = self.queue.next() else { return false };
             let shared = Rc::clone(&self.shared);

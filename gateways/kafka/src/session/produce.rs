@@ -14,6 +14,7 @@ use onrush_kafka_protocol::{DecodeError, ErrorCode};
 use smallvec::SmallVec;
 
 use super::frame::Head;
+use super::joining;
 use super::queue::Running;
 use super::topic::{Found, Refusal};
 use super::unanswered::Unanswered;
@@ -36,22 +37,22 @@ mod layout {
 }
 
 /// A produce request, taken apart.
-struct Asked {
+pub(super) struct Asked {
     acks: i16,
     timeout_ms: i32,
     /// What is to be appended where.
-    parts: SmallVec<[Part; 2]>,
+    pub(super) parts: SmallVec<[Part; 2]>,
     /// What is refused from the start.
-    refused: SmallVec<[(u32, Refusal); 1]>,
+    pub(super) refused: SmallVec<[(u32, Refusal); 1]>,
     unanswered: Unanswered,
 }
 
 /// One part of it that may be appended.
-struct Part {
-    number: u32,
-    partition: Arc<Partition>,
+pub(super) struct Part {
+    pub(super) number: u32,
+    pub(super) partition: Arc<Partition>,
     /// Its batch, within the frame.
-    records: Range<usize>,
+    pub(super) records: Range<usize>,
 }
 
 impl Session {
@@ -62,6 +63,14 @@ impl Session {
             Err(error) => return self.close(&Unreadable(head, &error)),
         };
         self.produces = true;
+        match asked {
+            (asked, Some(id)) => self.join(turn, source, id, asked),
+            (asked, None) => self.gather(turn, source, asked),
+        }
+    }
+
+    /// Gathers what has been taken apart.
+    pub(super) fn gather(&mut self, turn: &mut Turn, source: Source, asked: Asked) {
         let acks = match asked.acks {
             0 => Acks::None,
             1 => Acks::Written,
@@ -98,7 +107,8 @@ impl Session {
         self.send_answers();
     }
 
-    fn take_apart(&self, head: Head, frame: &[u8]) -> Result<Asked, DecodeError> {
+    /// Also tells the transaction that its partitions have to be added to first.
+    fn take_apart(&self, head: Head, frame: &[u8]) -> Result<(Asked, Option<String>), DecodeError> {
         let (_, mut reader) = Head::header(frame)?;
         let view = ProduceView::decode(&mut reader, head.version)?;
         let mut asked = Asked {
@@ -127,7 +137,8 @@ impl Session {
             }
             open = Some((part.topic_number, found));
         }
-        Ok(asked)
+        let joins = view.transactional_id.filter(|_| head.version >= joining::FROM);
+        Ok((asked, joins.map(str::to_owned)))
     }
 
     /// Has the turn append what it has gathered, if some of it came from here, and answers that.

@@ -7,6 +7,7 @@ use onrush_kafka_protocol::ApiKey;
 
 use super::fetch::Fetch;
 use super::frame::{Head, Kept};
+use super::joining::Joining;
 use super::unanswered::Unanswered;
 use crate::dispatch::Call;
 
@@ -14,6 +15,8 @@ use crate::dispatch::Call;
 pub(super) enum Running {
     /// Record batches that are being appended, or wait for their sync.
     Produce(Unanswered),
+    /// Record batches of a transaction that their partitions are joining first.
+    Joining(Box<Joining>),
     /// It waits for records.
     Fetch(Box<Fetch>),
     /// A handler is at it.
@@ -72,6 +75,17 @@ impl Queue {
         }
     }
 
+    /// The last, if it is a produce that joins a transaction: it begins anew.
+    pub(super) fn joined(&mut self) -> Option<Joining> {
+        match self.running.pop_back() {
+            Some(Running::Joining(joining)) => Some(*joining),
+            other => {
+                self.running.extend(other);
+                None
+            }
+        }
+    }
+
     /// The first has been answered.
     pub(super) fn finish(&mut self) -> Option<Running> {
         let done = self.running.pop_front()?;
@@ -99,7 +113,7 @@ impl Queue {
         let idle = |running: &Running| match running {
             Running::Fetch(_) => true,
             Running::Call(key, _) => waits(*key),
-            Running::Produce(_) => false,
+            Running::Produce(_) | Running::Joining(_) => false,
         };
         self.waiting.is_empty() && self.running.iter().all(idle)
     }

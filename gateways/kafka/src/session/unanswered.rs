@@ -7,6 +7,7 @@ use onrush_record::Offset;
 use smallvec::SmallVec;
 
 use super::frame::Head;
+use super::joining;
 use super::topic::{Named, Refusal};
 
 /// What is known of its answer, and how many parts are missing from that.
@@ -52,8 +53,10 @@ impl Unanswered {
 
     /// Notes what is to be answered of a part; it still counts as missing.
     pub(super) fn note(&mut self, part: u32, outcome: Outcome) {
+        let version = self.head.version;
         if let Some(part) = self.parts.get_mut(part as usize) {
-            part.outcome = outcome;
+            part.outcome = outcome
+                .map_err(|refusal| Refusal { code: as_known(refusal.code, version), ..refusal });
         }
     }
 
@@ -101,6 +104,22 @@ impl Part {
                 ..ProducedPartition::failed(self.index, refusal.code)
             },
         }
+    }
+}
+
+/// The code that clients of a version know for what is wrong with a transaction.
+fn as_known(code: ErrorCode, version: i16) -> ErrorCode {
+    match code {
+        ErrorCode::PRODUCER_FENCED => ErrorCode::INVALID_PRODUCER_EPOCH,
+        // Such a client can abort the transaction and go on.
+        ErrorCode::INVALID_TXN_STATE if version >= joining::FROM => {
+            ErrorCode::TRANSACTION_ABORTABLE
+        }
+        // An older one knows this to be tried again.
+        ErrorCode::CONCURRENT_TRANSACTIONS if version < joining::FROM => {
+            ErrorCode::NOT_ENOUGH_REPLICAS
+        }
+        other => other,
     }
 }
 

@@ -1,7 +1,9 @@
 //! What a fetch has found, and the answer made of it: record batches stay where they are in the
 //! log, and only what stands between them is encoded.
 
-use onrush_broker::{Partition, Slice};
+use std::sync::Arc;
+
+use onrush_broker::{self as broker, Partition, Slice, SliceRead};
 use onrush_gateway_net::Outbox;
 use onrush_kafka_protocol::fetch::{FetchResponseWriter, FetchedPartition, FetchedTop};
 use onrush_kafka_protocol::messages::AbortedTransaction;
@@ -49,14 +51,20 @@ impl Part {
         }
     }
 
-    /// A partition of which nothing is read yet.
-    fn of(source: &Source, partition: &Partition) -> Part {
+    /// What was read of a partition. Its ends are asked for afterwards, so that they are not
+    /// before what was read.
+    fn of(source: &Source, partition: &Partition, read: Option<SliceRead>) -> Part {
+        let aborted = source.committed.then(|| match &read {
+            Some(read) => partition.aborted(read.first, read.next).iter().map(aborted).collect(),
+            None => Vec::new(),
+        });
         let ends = partition.ends();
         Part {
             high_watermark: signed(ends.readable),
-            last_stable: signed(ends.readable),
+            last_stable: signed(ends.last_stable),
             log_start: signed(ends.start),
-            aborted: source.committed.then(Vec::new),
+            aborted,
+            slice: read.map(|read| read.slice),
             ..Part::failed(source.index, ErrorCode::NONE)
         }
     }
@@ -79,21 +87,20 @@ impl Found {
     }
 
     fn part(&self, source: &mut Source, room: u32) -> Part {
-        let mut part = match &source.partition {
-            Ok(partition) => Part::of(source, partition),
+        let partition = match &source.partition {
+            Ok(partition) => Arc::clone(partition),
             Err(error) => return Part::failed(source.index, *error),
         };
         if room == 0 && self.bytes > 0 {
-            return part;
+            return Part::of(source, &partition, None);
         }
-        match source.read(room) {
-            Some(Err(error)) => Part::failed(source.index, code(&error)),
+        match source.read(&partition, room) {
+            Err(error) => Part::failed(source.index, code(&error)),
             // A first batch larger than all the room is the only one, so that no reader gets stuck.
-            Some(Ok(Some(read))) if self.bytes == 0 || read.slice.len() <= room => {
-                part.slice = Some(read.slice);
-                part
+            Ok(read) => {
+                let read = read.filter(|read| self.bytes == 0 || read.slice.len() <= room);
+                Part::of(source, &partition, read)
             }
-            _ => part,
         }
     }
 
@@ -133,6 +140,13 @@ impl Part {
             aborted_transactions: self.aborted.as_deref(),
             ..FetchedPartition::failed(self.index, self.error)
         }
+    }
+}
+
+fn aborted(transaction: &broker::AbortedTransaction) -> AbortedTransaction {
+    AbortedTransaction {
+        producer_id: transaction.producer.get(),
+        first_offset: signed(transaction.first_offset),
     }
 }
 

@@ -14,8 +14,8 @@ use crate::session::topic::Refusal;
 pub(super) struct Source {
     pub(super) index: i32,
     pub(super) partition: Result<Arc<Partition>, ErrorCode>,
-    pub(super) from: Offset,
-    pub(super) max_bytes: u32,
+    from: Offset,
+    max_bytes: u32,
     /// Whether only committed records are wanted.
     pub(super) committed: bool,
     cursor: Cursor,
@@ -52,18 +52,31 @@ impl Source {
     }
 
     /// Reads at most `room` bytes, but at least one whole batch.
-    pub(super) fn read(&mut self, room: u32) -> Option<Result<Option<SliceRead>, Error>> {
-        let partition = self.partition.as_ref().ok()?;
-        Some(partition.fetch(self.from, self.max_bytes.min(room), &mut self.cursor))
+    pub(super) fn read(
+        &mut self,
+        partition: &Partition,
+        room: u32,
+    ) -> Result<Option<SliceRead>, Error> {
+        let max_bytes = self.max_bytes.min(room);
+        if self.committed {
+            partition.fetch_committed(self.from, max_bytes, &mut self.cursor)
+        } else {
+            partition.fetch(self.from, max_bytes, &mut self.cursor)
+        }
     }
 
     /// Makes sure to be woken when there is more to read than there was.
     pub(super) fn wait(&mut self, signal: &Arc<Signal>) {
         if let Ok(partition) = &self.partition {
-            let end = partition.ends().readable.max(self.from);
+            let ends = partition.ends();
+            let end = if self.committed { ends.last_stable } else { ends.readable }.max(self.from);
             if self.asked_at != Some(end) {
                 self.asked_at = Some(end);
-                partition.wake_on_readable(end, signal);
+                if self.committed {
+                    partition.wake_on_stable(end, signal);
+                } else {
+                    partition.wake_on_readable(end, signal);
+                }
             }
         }
     }

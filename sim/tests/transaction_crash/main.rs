@@ -106,7 +106,23 @@ fn tell(disk: &SimDisk, seed: u64) -> Outcome<Story> {
                 continue;
             }
             4..=8 if client.open.is_some() => {
-                let number = client.open.take().unwrap();
+                let number = client.open.unwrap();
+                if random.below(2) == 0 {
+                    // The end is asked for while the last record is still on its way to the disk.
+                    let transaction = &mut story.transactions[number];
+                    produce(
+                        &mut site,
+                        disk,
+                        topic,
+                        &random,
+                        &mut client,
+                        transaction,
+                        number,
+                        false,
+                    )?;
+                }
+                client.open = None;
+                let begun = disk.boundaries();
                 let (commit, bump) = (random.below(3) > 0, random.below(2) == 0);
                 story.transactions[number].end = Some((commit, begun, None));
                 let next = site.end(IDS[id], client.who, commit, bump)?;
@@ -128,20 +144,37 @@ fn tell(disk: &SimDisk, seed: u64) -> Outcome<Story> {
                     story.transactions.push(Transaction { id, who, records, offset, end, fenced });
                     story.transactions.len() - 1
                 });
-                let partition = u32::try_from(random.below(u64::from(PARTITIONS))).unwrap();
-                let value = format!("{number}/{}", story.transactions[number].records.len());
-                let sequence = &mut client.sequences[partition as usize];
                 let wait = random.below(3) > 0;
-                let at = (topic, partition);
-                site.produce(IDS[id], client.who, at, *sequence, &value, wait)?;
-                *sequence += 1;
-                let acknowledged = wait.then(|| disk.boundaries());
-                story.transactions[number].records.push(Record { partition, value, acknowledged });
+                let transaction = &mut story.transactions[number];
+                produce(&mut site, disk, topic, &random, &mut client, transaction, number, wait)?;
             }
         }
         clients[id] = Some(client);
     }
     Ok(story)
+}
+
+/// One more record of an open transaction.
+#[expect(clippy::too_many_arguments, reason = "all that a step of the story knows")]
+fn produce(
+    site: &mut Site,
+    disk: &SimDisk,
+    topic: TopicId,
+    random: &SeededRandom,
+    client: &mut Client,
+    transaction: &mut Transaction,
+    number: usize,
+    wait: bool,
+) -> Outcome {
+    let partition = u32::try_from(random.below(u64::from(PARTITIONS))).unwrap();
+    let value = format!("{number}/{}", transaction.records.len());
+    let sequence = &mut client.sequences[partition as usize];
+    let at = (topic, partition);
+    site.produce(IDS[transaction.id], client.who, at, *sequence, &value, wait)?;
+    *sequence += 1;
+    let acknowledged = wait.then(|| disk.boundaries());
+    transaction.records.push(Record { partition, value, acknowledged });
+    Ok(())
 }
 
 /// What may be found of a transaction.

@@ -3,6 +3,7 @@
 
 pub(crate) mod api_versions;
 pub(crate) mod cluster;
+mod committed;
 pub(crate) mod configs;
 pub(crate) mod coordinator;
 pub(crate) mod create_partitions;
@@ -20,3 +21,4 @@ pub(crate) mod security;
 #[cfg(test)]
 mod tests;
 pub(crate) mod topic_partitions;
+pub(crate) mod transaction;

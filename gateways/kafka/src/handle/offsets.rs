@@ -18,6 +18,8 @@ use crate::context::Context;
 use crate::error::code;
 use crate::lookup::{self, wire_epoch, wire_offset};
 
+/// The isolation level that sees no records of unfinished transactions.
+const READ_COMMITTED: i8 = 1;
 /// From here on answers carry leader epochs.
 const EPOCHS: i16 = 4;
 /// How many look-ups of one request wait at a time, for what was written to become durable.
@@ -29,7 +31,7 @@ pub(crate) async fn list_offsets(
     header: &RequestHeader,
     request: ListOffsetsRequest,
 ) -> ListOffsetsResponse {
-    let version = header.api_version;
+    let (version, committed) = (header.api_version, request.isolation_level == READ_COMMITTED);
     let mut response = ListOffsetsResponse::default();
     let mut times = HashMap::new();
     for topic in &request.topics {
@@ -45,7 +47,7 @@ pub(crate) async fn list_offsets(
                 let found = if repeated {
                     Err(ErrorCode::INVALID_REQUEST)
                 } else {
-                    look_up(ctx, version, name, &asked).await
+                    look_up(ctx, version, committed, name, &asked).await
                 };
                 let partition_index = asked.partition_index;
                 match found {
@@ -74,9 +76,10 @@ enum Asked {
     Tiered,
 }
 
-fn asked(version: i16, timestamp: i64) -> Result<Asked, ErrorCode> {
+fn asked(version: i16, timestamp: i64, committed: bool) -> Result<Asked, ErrorCode> {
     let (since, asked) = match timestamp {
         0.. => return Ok(Asked::Offset(OffsetSpec::Timestamp(timestamp))),
+        -1 if committed => (1, Asked::Offset(OffsetSpec::LastStable)),
         -1 => (1, Asked::Offset(OffsetSpec::Latest)),
         // All there is, is local.
         -2 => (1, Asked::Offset(OffsetSpec::Earliest)),
@@ -92,19 +95,23 @@ fn asked(version: i16, timestamp: i64) -> Result<Asked, ErrorCode> {
 async fn look_up(
     ctx: &Context,
     version: i16,
+    committed: bool,
     topic: &str,
     wanted: &ListOffsetsPartition,
 ) -> Result<ListOffsetsPartitionResponse, ErrorCode> {
     let partition = lookup::partition(&ctx.broker, topic, wanted.partition_index)?;
     lookup::check_epoch(&partition, wanted.current_leader_epoch)?;
     let nothing = ListOffsetsPartitionResponse::default();
-    let Asked::Offset(spec) = asked(version, wanted.timestamp)? else {
+    let Asked::Offset(spec) = asked(version, wanted.timestamp, committed)? else {
         return Ok(nothing);
     };
     let listed = partition.list_offset(spec).await.map_err(|error| code(&error))?;
-    let Some(offset) = listed.offset else { return Ok(nothing) };
+    // What an open transaction may still take back is not found by its time either.
+    let found =
+        listed.offset.filter(|offset| !committed || *offset <= partition.ends().last_stable);
+    let Some(offset) = found else { return Ok(nothing) };
     let epoch = match spec {
-        OffsetSpec::Latest => partition.leader_epoch(),
+        OffsetSpec::Latest | OffsetSpec::LastStable => partition.leader_epoch(),
         _ => partition.epoch_at(offset),
     };
     Ok(ListOffsetsPartitionResponse {

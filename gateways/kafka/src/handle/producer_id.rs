@@ -1,15 +1,19 @@
-//! InitProducerId: an identity for an idempotent producer.
+//! InitProducerId: an identity for an idempotent producer, or for a transactional one.
 
 use onrush_kafka_protocol::messages::{InitProducerIdRequest, InitProducerIdResponse};
 use onrush_kafka_protocol::{ErrorCode, RequestHeader};
+use onrush_record::{ProducerEpoch, ProducerId};
 
+use super::transaction::code_for;
 use crate::context::Context;
-use crate::error::coordinator_code;
+
+/// From here on a producer is told by an error of its own that it is fenced.
+const FENCED: i16 = 4;
 
 /// Gives a producer its id and epoch.
 pub(crate) async fn init_producer_id(
     ctx: &Context,
-    _header: &RequestHeader,
+    header: &RequestHeader,
     request: InitProducerIdRequest,
 ) -> InitProducerIdResponse {
     let refused = |code: ErrorCode| InitProducerIdResponse {
@@ -22,17 +26,24 @@ pub(crate) async fn init_producer_id(
     if (request.producer_id == -1) != (request.producer_epoch == -1) {
         return refused(ErrorCode::INVALID_REQUEST);
     }
-    match request.transactional_id.as_deref() {
-        None => {}
+    let made = match request.transactional_id.as_deref() {
+        None => ctx.broker.init_producer().await,
         Some("") => return refused(ErrorCode::INVALID_REQUEST),
-        Some(_) => return refused(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED),
-    }
-    match ctx.broker.init_producer().await {
+        Some(id) => {
+            let known = (request.producer_id >= 0).then(|| {
+                let epoch = ProducerEpoch::new(request.producer_epoch);
+                (ProducerId::new(request.producer_id), epoch)
+            });
+            let timeout = request.transaction_timeout_ms;
+            ctx.broker.init_transactional(id, timeout, known).await
+        }
+    };
+    match made {
         Ok((producer, epoch)) => InitProducerIdResponse {
             producer_id: producer.get(),
             producer_epoch: epoch.get(),
             ..InitProducerIdResponse::default()
         },
-        Err(error) => refused(coordinator_code(&error)),
+        Err(error) => refused(code_for(&error, header.api_version, FENCED)),
     }
 }

@@ -6,6 +6,7 @@ mod metadata;
 mod offsets;
 mod others;
 mod topics;
+mod transactions;
 
 use std::rc::Rc;
 use std::sync::Arc;

@@ -1,0 +1,203 @@
+use onrush_kafka_protocol::ErrorCode;
+use onrush_kafka_protocol::messages::{
+    AddOffsetsToTxnRequest, AddOffsetsToTxnResponse, AddPartitionsToTxnRequest,
+    AddPartitionsToTxnResponse, AddPartitionsToTxnTopic, AddPartitionsToTxnTransaction,
+    DescribeProducersRequest, DescribeProducersRequestTopicRequest, DescribeProducersResponse,
+    DescribeTransactionsRequest, DescribeTransactionsResponse, EndTxnRequest, EndTxnResponse,
+    InitProducerIdRequest, InitProducerIdResponse, ListTransactionsRequest,
+    ListTransactionsResponse, TxnOffsetCommitRequest, TxnOffsetCommitRequestPartition,
+    TxnOffsetCommitRequestTopic, TxnOffsetCommitResponse, WritableTxnMarker,
+    WritableTxnMarkerTopic, WriteTxnMarkersRequest, WriteTxnMarkersResponse,
+};
+
+use super::Server;
+
+fn init(server: &Server, version: i16) -> InitProducerIdResponse {
+    let request = InitProducerIdRequest {
+        transactional_id: Some("mover".to_owned()),
+        transaction_timeout_ms: 60_000,
+        ..Default::default()
+    };
+    server.ask(version, &request)
+}
+
+fn topics(partitions: &[i32]) -> Vec<AddPartitionsToTxnTopic> {
+    vec![AddPartitionsToTxnTopic { name: "t".to_owned(), partitions: partitions.to_vec() }]
+}
+
+fn add(server: &Server, version: i16, id: i64, epoch: i16, partitions: &[i32]) -> Vec<ErrorCode> {
+    let request = AddPartitionsToTxnRequest {
+        v3_and_below_transactional_id: "mover".to_owned(),
+        v3_and_below_producer_id: id,
+        v3_and_below_producer_epoch: epoch,
+        v3_and_below_topics: topics(partitions),
+        ..Default::default()
+    };
+    let answer: AddPartitionsToTxnResponse = server.ask(version, &request);
+    let results = answer.results_by_topic_v3_and_below[0].results_by_partition.iter();
+    results.map(|result| ErrorCode(result.partition_error_code)).collect()
+}
+
+fn verify(server: &Server, id: i64, epoch: i16, partitions: &[i32]) -> ErrorCode {
+    let transaction = AddPartitionsToTxnTransaction {
+        transactional_id: "mover".to_owned(),
+        producer_id: id,
+        producer_epoch: epoch,
+        verify_only: true,
+        topics: topics(partitions),
+    };
+    let request =
+        AddPartitionsToTxnRequest { transactions: vec![transaction], ..Default::default() };
+    let answer: AddPartitionsToTxnResponse = server.ask(5, &request);
+    let result = &answer.results_by_transaction[0].topic_results[0].results_by_partition[0];
+    ErrorCode(result.partition_error_code)
+}
+
+fn end(server: &Server, version: i16, id: i64, epoch: i16) -> EndTxnResponse {
+    let request = EndTxnRequest {
+        transactional_id: "mover".to_owned(),
+        producer_id: id,
+        producer_epoch: epoch,
+        committed: true,
+    };
+    server.ask(version, &request)
+}
+
+fn state(server: &Server) -> (i16, String) {
+    let request = DescribeTransactionsRequest { transactional_ids: vec!["mover".to_owned()] };
+    let answer: DescribeTransactionsResponse = server.ask(0, &request);
+    let state = &answer.transaction_states[0];
+    (state.error_code, state.transaction_state.clone())
+}
+
+#[test]
+fn a_transaction_begins_and_ends() {
+    let server = Server::start();
+    server.topic("t", 2);
+    assert_eq!(state(&server).0, ErrorCode::TRANSACTIONAL_ID_NOT_FOUND.0);
+    let first = init(&server, 5);
+    assert_eq!((first.error_code, first.producer_epoch), (0, 0));
+    let (id, epoch) = (first.producer_id, first.producer_epoch);
+    assert_eq!(state(&server), (0, "Empty".to_owned()));
+    assert_eq!(add(&server, 3, id, epoch, &[0, 1]), [ErrorCode::NONE; 2]);
+    assert_eq!(state(&server), (0, "Ongoing".to_owned()));
+    assert_eq!(verify(&server, id, epoch, &[1]), ErrorCode::NONE);
+    let group = AddOffsetsToTxnRequest {
+        transactional_id: "mover".to_owned(),
+        producer_id: id,
+        producer_epoch: epoch,
+        group_id: "readers".to_owned(),
+    };
+    for version in 0..=4 {
+        let answer: AddOffsetsToTxnResponse = server.ask(version, &group);
+        assert_eq!(answer.error_code, 0);
+    }
+    let ended = end(&server, 4, id, epoch);
+    assert_eq!((ended.error_code, ended.producer_id), (0, -1));
+    let listed: Vec<ListTransactionsResponse> =
+        server.ask_all(|_| ListTransactionsRequest::default());
+    for answer in listed {
+        assert_eq!(answer.transaction_states.len(), 1);
+        assert_eq!(answer.transaction_states[0].transactional_id, "mover");
+    }
+    let none = ListTransactionsRequest {
+        state_filters: vec!["NoSuchState".to_owned()],
+        ..Default::default()
+    };
+    let answer: ListTransactionsResponse = server.ask(1, &none);
+    assert_eq!((answer.unknown_state_filters.len(), answer.transaction_states.len()), (1, 0));
+}
+
+#[test]
+fn an_end_gives_a_new_epoch_where_the_client_knows_of_it() {
+    let server = Server::start();
+    server.topic("t", 1);
+    let first = init(&server, 5);
+    let (id, epoch) = (first.producer_id, first.producer_epoch);
+    assert_eq!(add(&server, 3, id, epoch, &[0]), [ErrorCode::NONE]);
+    let ended = end(&server, 5, id, epoch);
+    assert_eq!((ended.error_code, ended.producer_id, ended.producer_epoch), (0, id, epoch + 1));
+}
+
+#[test]
+fn a_fenced_producer_is_told_so_in_words_its_version_knows() {
+    let server = Server::start();
+    server.topic("t", 1);
+    let old = init(&server, 5);
+    let new = init(&server, 5);
+    assert_eq!((new.producer_id, new.producer_epoch), (old.producer_id, old.producer_epoch + 1));
+    let (id, epoch) = (old.producer_id, old.producer_epoch);
+    assert_eq!(add(&server, 1, id, epoch, &[0]), [ErrorCode::INVALID_PRODUCER_EPOCH]);
+    assert_eq!(add(&server, 2, id, epoch, &[0]), [ErrorCode::PRODUCER_FENCED]);
+    assert_eq!(end(&server, 1, id, epoch).error_code, ErrorCode::INVALID_PRODUCER_EPOCH.0);
+    assert_eq!(end(&server, 3, id, epoch).error_code, ErrorCode::PRODUCER_FENCED.0);
+    assert_eq!(verify(&server, id, epoch, &[0]), ErrorCode::PRODUCER_FENCED);
+}
+
+#[test]
+fn all_partitions_are_added_or_none() {
+    let server = Server::start();
+    server.topic("t", 1);
+    let made = init(&server, 5);
+    let (id, epoch) = (made.producer_id, made.producer_epoch);
+    assert_eq!(
+        add(&server, 3, id, epoch, &[0, 7]),
+        [ErrorCode::OPERATION_NOT_ATTEMPTED, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION]
+    );
+    assert_eq!(verify(&server, id, epoch, &[0]), ErrorCode::TRANSACTION_ABORTABLE);
+    assert_eq!(add(&server, 3, id + 1, epoch, &[0]), [ErrorCode::INVALID_PRODUCER_ID_MAPPING]);
+}
+
+#[test]
+fn offsets_are_committed_within_it() {
+    let server = Server::start();
+    server.topic("t", 1);
+    let made = init(&server, 5);
+    let partition = |partition_index| TxnOffsetCommitRequestPartition {
+        partition_index,
+        committed_offset: 5,
+        ..Default::default()
+    };
+    let commit = |version: i16, producer_epoch: i16| {
+        let topic = TxnOffsetCommitRequestTopic {
+            name: "t".to_owned(),
+            partitions: vec![partition(3), partition(0)],
+        };
+        let request = TxnOffsetCommitRequest {
+            transactional_id: "mover".to_owned(),
+            group_id: "readers".to_owned(),
+            producer_id: made.producer_id,
+            producer_epoch,
+            topics: vec![topic],
+            ..Default::default()
+        };
+        let answer: TxnOffsetCommitResponse = server.ask(version, &request);
+        let results = answer.topics[0].partitions.iter();
+        results.map(|result| ErrorCode(result.error_code)).collect::<Vec<_>>()
+    };
+    let unknown = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
+    assert_eq!(commit(3, 0), [unknown, ErrorCode::INVALID_TXN_STATE], "the group is not added");
+    assert_eq!(commit(5, 0), [unknown, ErrorCode::NONE], "it is by this version");
+    assert_eq!(commit(5, -1), [unknown, ErrorCode::INVALID_PRODUCER_EPOCH]);
+}
+
+#[test]
+fn producers_are_described_and_markers_end_what_is_open() {
+    let server = Server::start();
+    server.topic("t", 1);
+    let topic = DescribeProducersRequestTopicRequest {
+        name: "t".to_owned(),
+        partition_indexes: vec![0, 1],
+    };
+    let request = DescribeProducersRequest { topics: vec![topic] };
+    let answer: DescribeProducersResponse = server.ask(0, &request);
+    let codes: Vec<i16> = answer.topics[0].partitions.iter().map(|p| p.error_code).collect();
+    assert_eq!(codes, [0, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION.0]);
+    let topic = WritableTxnMarkerTopic { name: "t".to_owned(), partition_indexes: vec![0, 1] };
+    let marker = WritableTxnMarker { producer_id: 99, topics: vec![topic], ..Default::default() };
+    let request = WriteTxnMarkersRequest { markers: vec![marker] };
+    let answer: WriteTxnMarkersResponse = server.ask(1, &request);
+    let results = answer.markers[0].topics[0].partitions.iter();
+    let codes: Vec<i16> = results.map(|result| result.error_code).collect();
+    assert_eq!(codes, [0, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION.0], "nothing open: nothing to do");
+}

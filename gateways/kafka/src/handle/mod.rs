@@ -10,6 +10,7 @@ pub(crate) mod create_partitions;
 pub(crate) mod create_topics;
 pub(crate) mod delete_records;
 pub(crate) mod delete_topics;
+pub(crate) mod group;
 pub(crate) mod log_dirs;
 pub(crate) mod metadata;
 pub(crate) mod offsets;

@@ -60,6 +60,7 @@ pub(crate) async fn txn_offset_commit(
             group: request.group_id,
             member_id: request.member_id,
             member_epoch: request.generation_id,
+            instance_id: request.group_instance_id,
             offsets,
         },
     };

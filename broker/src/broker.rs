@@ -21,6 +21,7 @@ use crate::metrics::Metrics;
 use crate::producer_ids::ProducerIds;
 use crate::services::Services;
 use crate::shared_log::SharedLog;
+use crate::sharing::Sharing;
 use crate::transaction::TransactionCoordinator;
 use crate::{BrokerConfig, Error, Partition, Result, Signal, Topic};
 
@@ -78,6 +79,7 @@ pub(crate) struct Inner {
     pub(crate) services: Arc<Services>,
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) coordinator: Arc<Coordinator>,
+    pub(crate) sharing: Arc<Sharing>,
     pub(crate) flusher: Flusher,
     /// Held by whatever works through logs: checkpoints, retention, stopping.
     pub(crate) maintenance: Mutex<()>,
@@ -99,7 +101,10 @@ impl Inner {
     }
 
     pub(crate) fn settle(&self) {
-        self.catalog.settle(&mut |change: &Change| self.coordinator.topic_changed(change));
+        self.catalog.settle(&mut |change: &Change| {
+            self.coordinator.topic_changed(change);
+            self.sharing.topic_changed(change);
+        });
         self.transactions.go_on();
     }
 
@@ -121,6 +126,13 @@ impl Inner {
             && journal.wants_snapshot()
         {
             let (offset, records) = self.transactions.snapshot(&journal);
+            self.flush();
+            self.write_snapshot(&journal, offset, &records);
+        }
+        if let Some(journal) = self.sharing.journal()
+            && journal.wants_snapshot()
+        {
+            let (offset, records) = self.sharing.snapshot(&journal);
             self.flush();
             self.write_snapshot(&journal, offset, &records);
         }
@@ -148,8 +160,15 @@ impl Inner {
 
     /// A log was opened anew, and has lost records that were written but never durable.
     pub(crate) fn lost(&self, log: &Arc<SharedLog>) {
+        self.sharing.lost(log);
+        let shares = self.sharing.journal();
         let (groups, transactions) = (self.coordinator.journal(), self.transactions.journal());
-        let journals = [Some(&self.catalog.journal), groups.as_deref(), transactions.as_deref()];
+        let journals = [
+            Some(&self.catalog.journal),
+            groups.as_deref(),
+            transactions.as_deref(),
+            shares.as_deref(),
+        ];
         for journal in journals.into_iter().flatten() {
             if Arc::ptr_eq(journal.log(), log) {
                 journal.disable("a failed sync lost some of it; restart the broker");
@@ -201,6 +220,7 @@ impl Broker {
         let services = Arc::new(Services::new(config, storage, env.random, found.epoch));
         let (catalog, opened) = Catalog::open(&services, found.fresh, found.clean)?;
         let coordinator = Coordinator::open(&services, &catalog, found.clean)?;
+        let sharing = Sharing::open(&services, &catalog, found.clean)?;
         let producer_ids = Arc::new(ProducerIds::default());
         let transactions = TransactionCoordinator::open(
             &services,
@@ -214,6 +234,7 @@ impl Broker {
             services: Arc::clone(&services),
             catalog,
             coordinator,
+            sharing,
             flusher: Flusher::default(),
             maintenance: Mutex::new(()),
             logs_due_ms: AtomicI64::new(0),
@@ -328,8 +349,10 @@ impl Inner {
     fn findings(&self, opened: &[Opened]) -> Vec<String> {
         let mut findings = Vec::new();
         let (groups, transactions) = (self.coordinator.journal(), self.transactions.journal());
+        let shares = self.sharing.journal();
         let journals = [Some(&self.catalog.journal), groups.as_deref(), transactions.as_deref()];
-        for journal in journals.into_iter().flatten() {
+        let journals = journals.into_iter().chain([shares.as_deref()]);
+        for journal in journals.flatten() {
             if let Err(error) = journal.check() {
                 findings.push(error.to_string());
             }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::group::GroupSettings;
+use crate::share::ShareSettings;
 use crate::transaction::TransactionSettings;
 use crate::{Acks, TopicConfig};
 
@@ -49,6 +50,8 @@ pub struct BrokerConfig {
     pub group: GroupSettings,
     /// How transactions behave.
     pub transaction: TransactionSettings,
+    /// How share groups behave.
+    pub share: ShareSettings,
 }
 
 impl Default for BrokerConfig {
@@ -73,6 +76,7 @@ impl Default for BrokerConfig {
             open_files_max: None,
             group: GroupSettings::default(),
             transaction: TransactionSettings::default(),
+            share: ShareSettings::default(),
         }
     }
 }

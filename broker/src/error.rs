@@ -8,6 +8,7 @@ use onrush_storage::StorageError;
 
 use crate::DurableMark;
 use crate::group::GroupError;
+use crate::share::ShareError;
 use crate::transaction::TransactionError;
 
 /// The result of the broker's calls.
@@ -154,6 +155,9 @@ pub enum Error {
     /// A transaction does not do what it was asked.
     #[error(transparent)]
     Transaction(TransactionError),
+    /// A share group does not do what it was asked.
+    #[error(transparent)]
+    Share(#[from] ShareError),
     /// The disk has no room; reads, commits and deletes still work.
     #[error(
         "the disk of {path} is full: produce requests are refused until there is room; delete topics or records, shorten retention, or add space"

@@ -67,6 +67,7 @@ impl Offline {
             journal::check_snapshot(&*self.disk, journal::Name::Metadata),
             journal::check_snapshot(&*self.disk, journal::Name::Groups),
             journal::check_snapshot(&*self.disk, journal::Name::Transactions),
+            journal::check_snapshot(&*self.disk, journal::Name::Shares),
         ] {
             match result {
                 Ok(()) => {}

@@ -35,11 +35,14 @@ pub(crate) enum Name {
     Groups,
     /// Transactional ids and what was decided of their transactions.
     Transactions,
+    /// Share groups and what they have done of records.
+    Shares,
 }
 
 impl Name {
     /// All of them.
-    pub(crate) const ALL: [Name; 3] = [Name::Metadata, Name::Groups, Name::Transactions];
+    pub(crate) const ALL: [Name; 4] =
+        [Name::Metadata, Name::Groups, Name::Transactions, Name::Shares];
 
     /// The fixed id its directory is named by.
     pub(crate) fn id(self) -> TopicId {
@@ -48,6 +51,7 @@ impl Name {
             Name::Metadata => 1,
             Name::Groups => 2,
             Name::Transactions => 3,
+            Name::Shares => 4,
         };
         TopicId::new(id)
     }
@@ -62,6 +66,7 @@ impl Name {
             Name::Metadata => "journal of topics",
             Name::Groups => "journal of consumer groups",
             Name::Transactions => "journal of transactions",
+            Name::Shares => "journal of share groups",
         }
     }
 }

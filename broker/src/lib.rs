@@ -38,7 +38,9 @@ mod producer;
 mod producer_ids;
 mod scrape;
 mod services;
+pub mod share;
 mod shared_log;
+mod sharing;
 mod signal;
 mod space;
 mod stop;
@@ -70,5 +72,6 @@ pub use partition::{Ends, ListedOffset, OffsetSpec, Partition, Placed, ProduceBa
 pub use producer::{AbortedTransaction, ActiveProducer};
 pub use prometheus_client::metrics::counter::Counter;
 pub use prometheus_client::metrics::gauge::Gauge;
+pub use sharing::{ShareAcquire, ShareAcquired};
 pub use signal::Signal;
 pub use topic::{ConfigEntry, ConfigSource, Overrides, TimestampType, Topic, TopicConfig};

@@ -35,6 +35,7 @@ impl Inner {
         let now_ms = services.clock.now_ms();
         let groups_due_ms = self.coordinator.expire(now_ms).unwrap_or(i64::MAX);
         let transactions_due_ms = self.transactions.expire(now_ms).unwrap_or(i64::MAX);
+        let shares_due_ms = self.sharing.expire(now_ms).unwrap_or(i64::MAX);
         let scan = now_ms >= self.logs_due_ms.load(Ordering::SeqCst);
         let mut due_ms = i64::MAX;
         if scan {
@@ -54,7 +55,8 @@ impl Inner {
             self.logs_due_ms.fetch_min(due_ms.max(now_ms + millis(RETRY)), Ordering::SeqCst);
         }
         let next = self.logs_due_ms.load(Ordering::SeqCst);
-        let next = next.min(groups_due_ms).min(transactions_due_ms).saturating_sub(now_ms);
+        let next = next.min(groups_due_ms).min(transactions_due_ms).min(shares_due_ms);
+        let next = next.saturating_sub(now_ms);
         let mut next = Duration::from_millis(next.max(0).unsigned_abs());
         if services.space.is_full() {
             next = next.min(RETRY);

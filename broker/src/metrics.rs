@@ -35,6 +35,8 @@ mod name {
     pub(super) const GROUPS: (&str, &str) = ("groups", "Consumer groups");
     pub(super) const DISK_FULL: (&str, &str) =
         ("disk_full", "1 while produce requests are refused for want of space");
+    pub(super) const SHARE_GIVEN_UP: (&str, &str) =
+        ("share_records_given_up", "Records that share groups rejected or tried too often");
     pub(super) const LAG: (&str, &str) =
         ("group_lag", "Records between a group's committed offset and the readable end");
 }
@@ -86,6 +88,7 @@ pub struct Metrics {
     pub(crate) groups: Gauge,
     pub(crate) disk_full: Gauge,
     pub(crate) lag: Family<LagLabels, Gauge>,
+    pub(crate) share_given_up: Counter,
 }
 
 impl Metrics {
@@ -111,6 +114,7 @@ impl Metrics {
             groups: Gauge::default(),
             disk_full: Gauge::default(),
             lag: Family::default(),
+            share_given_up: Counter::default(),
         };
         metrics.register();
         metrics
@@ -127,6 +131,7 @@ impl Metrics {
             (name::RECORDS_OUT, &self.records_out),
             (name::BYTES_OUT, &self.bytes_out),
             (name::SYNC_FAILURES, &self.sync_failures),
+            (name::SHARE_GIVEN_UP, &self.share_given_up),
         ];
         for ((name, help), counter) in counters {
             r.register(name, help, counter.clone());

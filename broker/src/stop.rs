@@ -20,8 +20,8 @@ impl Inner {
         while self.flush() {}
         let mut first_error = None;
         let groups = self.coordinator.journal();
-        let transactions = self.transactions.journal();
-        let groups = groups.iter().chain(&transactions).map(|journal| journal.log());
+        let (transactions, shares) = (self.transactions.journal(), self.sharing.journal());
+        let groups = groups.iter().chain(&transactions).chain(&shares).map(|journal| journal.log());
         let journals = groups.chain([self.catalog.journal.log()]).cloned();
         let logs: Vec<_> = self.logs().into_iter().chain(journals).collect();
         // One that was written to at the last moment may not stand in the queue yet.

@@ -107,7 +107,6 @@ impl Sharing {
         self.decide(changed).await
     }
 
-    #[expect(clippy::type_complexity, reason = "one result a partition")]
     pub(super) async fn offsets(
         &self,
         broker: &Broker,

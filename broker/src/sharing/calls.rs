@@ -202,7 +202,6 @@ impl Broker {
     ///
     /// # Errors
     /// When there is no such group, or share groups are disabled.
-    #[expect(clippy::type_complexity, reason = "one result a partition")]
     pub async fn share_offsets(
         &self,
         group: &str,

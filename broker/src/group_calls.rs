@@ -4,10 +4,10 @@ use onrush_record::Offset;
 
 use crate::group::{
     ClassicDescription, ClassicHeartbeat, ClassicJoin, ClassicJoined, ClassicSync, ClassicSynced,
-    CommittedOffset, GroupCommit, GroupDescription, GroupHeartbeat, GroupHeartbeatReply,
-    GroupListing, LeavingMember, TopicPartition,
+    CommittedOffset, GroupCommit, GroupDescription, GroupError, GroupHeartbeat,
+    GroupHeartbeatReply, GroupKind, GroupListing, GroupState, LeavingMember, TopicPartition,
 };
-use crate::{Broker, Result};
+use crate::{Broker, Error, Result};
 
 /// How far behind a group is in one partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +33,7 @@ impl Broker {
     /// # Errors
     /// What the group says, or that groups are disabled.
     pub async fn group_heartbeat(&self, beat: GroupHeartbeat) -> Result<GroupHeartbeatReply> {
+        self.no_share_group(&beat.group)?;
         self.inner.coordinator.heartbeat(beat).await
     }
 
@@ -41,6 +42,7 @@ impl Broker {
     /// # Errors
     /// What the group says of the whole commit, or that groups are disabled.
     pub async fn group_commit(&self, commit: GroupCommit) -> Result<Vec<Result<()>>> {
+        self.no_share_group(&commit.group)?;
         self.inner.coordinator.commit(commit).await
     }
 
@@ -70,12 +72,29 @@ impl Broker {
         Ok(lag.collect())
     }
 
-    /// All groups.
+    /// All groups, share groups among them.
     ///
     /// # Errors
     /// When groups are disabled.
     pub fn group_list(&self) -> Result<Vec<GroupListing>> {
-        self.inner.coordinator.list()
+        let mut groups = self.inner.coordinator.list()?;
+        groups.extend(self.share_list()?.into_iter().map(|listed| GroupListing {
+            group: listed.group,
+            kind: GroupKind::Share,
+            protocol_type: GroupKind::Share.name().to_owned(),
+            state: if listed.members == 0 { GroupState::Empty } else { GroupState::Stable },
+            members: listed.members,
+        }));
+        groups.sort_by(|one, other| one.group.cmp(&other.group));
+        Ok(groups)
+    }
+
+    /// Refuses what is not for share groups.
+    fn no_share_group(&self, group: &str) -> Result<()> {
+        if self.inner.sharing.contains(group) {
+            return Err(Error::Group(GroupError::UnknownGroup { group: group.to_owned() }));
+        }
+        Ok(())
     }
 
     /// One group in full.
@@ -104,6 +123,9 @@ impl Broker {
     /// # Errors
     /// What the group says, or that groups are disabled.
     pub async fn classic_join(&self, join: ClassicJoin) -> Result<ClassicJoined> {
+        if self.inner.sharing.contains(&join.group) {
+            return Err(Error::Group(GroupError::InconsistentProtocol { group: join.group }));
+        }
         self.inner.coordinator.classic_join(join).await
     }
 
@@ -152,11 +174,14 @@ impl Broker {
         self.inner.coordinator.describe_classic(group)
     }
 
-    /// Deletes a group that has no members, with its offsets.
+    /// Deletes a group that has no members, with its offsets; a share group, too.
     ///
     /// # Errors
     /// When it has members, does not exist, or groups are disabled.
     pub async fn group_delete(&self, group: &str) -> Result<()> {
+        if self.inner.sharing.contains(group) {
+            return self.share_delete(group).await;
+        }
         self.inner.coordinator.delete(group).await
     }
 }

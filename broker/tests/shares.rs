@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::executor::block_on;
+use onrush_broker::group::{GroupError, GroupHeartbeat, GroupKind};
 use onrush_broker::share::{
     AckType, AcquireMode, ShareAcknowledgement, ShareError, ShareHeartbeat, ShareSessionRequest,
     TopicPartition,
@@ -343,7 +344,13 @@ fn operators_set_offsets_of_groups_without_members_and_delete_them() {
     block_on(broker.share_delete_offsets("g", &topics)).unwrap().remove(0).unwrap();
     assert_eq!(start_of(&running, &partition), None);
     assert_eq!(broker.share_list().unwrap().len(), 1);
-    block_on(broker.share_delete("g")).unwrap();
+    let taken = block_on(broker.group_heartbeat(GroupHeartbeat {
+        group: "g".to_owned(),
+        ..GroupHeartbeat::default()
+    }));
+    assert!(matches!(taken, Err(Error::Group(GroupError::UnknownGroup { .. }))));
+    assert_eq!(broker.group_list().unwrap()[0].kind, GroupKind::Share);
+    block_on(broker.group_delete("g")).unwrap();
     assert!(broker.share_describe("g").is_err());
     running.stop();
 }

@@ -2,6 +2,7 @@
 
 use onrush_broker::Error;
 use onrush_broker::group::GroupError;
+use onrush_broker::share::ShareError;
 use onrush_broker::transaction::TransactionError;
 use onrush_kafka_protocol::ErrorCode;
 use onrush_record::batch::BatchError;
@@ -27,6 +28,7 @@ pub(crate) fn code(error: &Error) -> ErrorCode {
         Error::FencedProducer { .. } => ErrorCode::INVALID_PRODUCER_EPOCH,
         Error::Group(error) => group(error),
         Error::Transaction(error) => transaction(error),
+        Error::Share(error) => share(error),
         // A range of the log is lost: a consumer has to hear of it rather than wait for ever.
         Error::Damaged { resume_at: Some(_), .. } => ErrorCode::CORRUPT_MESSAGE,
         Error::ShuttingDown => ErrorCode::NOT_LEADER_OR_FOLLOWER,
@@ -103,6 +105,23 @@ fn group(error: &GroupError) -> ErrorCode {
         GroupError::UnknownTopic { .. } | GroupError::UnknownPartition { .. } => {
             ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
         }
+    }
+}
+
+fn share(error: &ShareError) -> ErrorCode {
+    match error {
+        ShareError::InvalidRequest { .. } => ErrorCode::INVALID_REQUEST,
+        ShareError::UnknownGroup { .. } | ShareError::OtherKind { .. } => {
+            ErrorCode::GROUP_ID_NOT_FOUND
+        }
+        ShareError::UnknownMember { .. } => ErrorCode::UNKNOWN_MEMBER_ID,
+        ShareError::FencedMember { .. } => ErrorCode::FENCED_MEMBER_EPOCH,
+        ShareError::GroupFull { .. } => ErrorCode::GROUP_MAX_SIZE_REACHED,
+        ShareError::GroupNotEmpty { .. } => ErrorCode::NON_EMPTY_GROUP,
+        ShareError::InvalidRecordState { .. } => ErrorCode::INVALID_RECORD_STATE,
+        ShareError::SessionNotFound { .. } => ErrorCode::SHARE_SESSION_NOT_FOUND,
+        ShareError::InvalidSessionEpoch { .. } => ErrorCode::INVALID_SHARE_SESSION_EPOCH,
+        ShareError::SessionLimit { .. } => ErrorCode::SHARE_SESSION_LIMIT_REACHED,
     }
 }
 

@@ -49,6 +49,8 @@ pub(crate) fn wire_error(error: &Error) -> WireError {
         }
         Error::Transaction(TransactionError::Concurrent { .. }) => (ErrorCode::OVERLOADED, None),
         Error::Transaction(_) => (ErrorCode::INVALID_REQUEST, None),
+        // Nothing that this protocol serves asks share groups.
+        Error::Share(_) => (ErrorCode::INVALID_REQUEST, None),
         Error::DiskFull { .. } => (ErrorCode::DISK_FULL, None),
         Error::Damaged { .. } => (ErrorCode::DAMAGED, None),
         Error::Unknown { .. } => (ErrorCode::OUTCOME_UNKNOWN, None),

@@ -30,7 +30,7 @@ fn join(groups: &mut Groups, directory: &TopicDirectory, index: usize) -> GroupH
         group: "readers".to_owned(),
         member_id: format!("member-{index}"),
         client_id: "bench".to_owned(),
-        subscription: Some(Subscription { topics: vec!["orders".to_owned()], regex: None }),
+        topics: Some(vec!["orders".to_owned()]),
         owned: Some(Vec::new()),
         ..GroupHeartbeat::default()
     };

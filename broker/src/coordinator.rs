@@ -255,7 +255,8 @@ impl Coordinator {
     /// Lets all that is due by `now_ms` happen; tells when something is due next.
     pub(crate) fn expire(&self, now_ms: i64) -> Option<i64> {
         let mut state = self.state.lock();
-        let events = state.groups.expire(now_ms);
+        let State { groups, directory, .. } = &mut *state;
+        let events = groups.expire(now_ms, directory);
         if let Some(journal) = self.journal()
             && let Err(error) = self.settle(&mut state, &journal, &events)
         {

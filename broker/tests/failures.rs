@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use futures::executor::block_on;
-use onrush_broker::group::{GroupHeartbeat, Subscription};
+use onrush_broker::group::GroupHeartbeat;
 use onrush_broker::{Acks, Error, Kind, NewTopic, Partition, Settled, Signal};
 use onrush_record::Offset;
 use onrush_sys::{OpenMode, SystemClock};
@@ -129,7 +129,7 @@ fn damage_in_the_groups_disables_groups_and_nothing_else() {
     let partition = running.topic("one");
     let beat = || GroupHeartbeat {
         group: "g".to_owned(),
-        subscription: Some(Subscription { topics: vec!["one".to_owned()], regex: None }),
+        topics: Some(vec!["one".to_owned()]),
         rebalance_timeout_ms: 1000,
         ..GroupHeartbeat::default()
     };

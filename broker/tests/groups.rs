@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use futures::executor::block_on;
 use onrush_broker::group::{
-    GroupCommit, GroupError, GroupHeartbeat, GroupHeartbeatReply, OffsetCommit, Subscription,
-    TopicPartition,
+    GroupCommit, GroupError, GroupHeartbeat, GroupHeartbeatReply, OffsetCommit, TopicPartition,
 };
 use onrush_broker::{BrokerConfig, Error};
 use onrush_record::Offset;
@@ -17,12 +16,11 @@ use onrush_sys::ManualClock;
 use support::{Running, batch, config, directory, disk, produce_durably};
 
 fn join(running: &Running, topic: &str) -> GroupHeartbeatReply {
-    let subscription = Some(Subscription { topics: vec![topic.to_owned()], regex: None });
     block_on(running.broker.group_heartbeat(GroupHeartbeat {
         group: "readers".to_owned(),
         member_id: "me".to_owned(),
         rebalance_timeout_ms: 1000,
-        subscription,
+        topics: Some(vec![topic.to_owned()]),
         ..GroupHeartbeat::default()
     }))
     .unwrap()

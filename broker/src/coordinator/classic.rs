@@ -80,7 +80,7 @@ impl Coordinator {
         let reason = join.reason.as_deref().unwrap_or("no reason given");
         tracing::debug!(%group, member = %join.member_id, reason, "joins");
         let waiting = self.waiting(group, |state, now_ms, ticket| {
-            state.groups.classic_join(now_ms, ticket, join)
+            state.groups.classic_join(now_ms, &state.directory, ticket, join)
         });
         match waiting.await?.answered().await? {
             ClassicAnswer::Joined(result) => Ok(result?),
@@ -90,7 +90,7 @@ impl Coordinator {
 
     pub(crate) async fn classic_sync(self: &Arc<Self>, sync: ClassicSync) -> Result<ClassicSynced> {
         let waiting = self.waiting(sync.group.clone(), |state, now_ms, ticket| {
-            state.groups.classic_sync(now_ms, ticket, &sync)
+            state.groups.classic_sync(now_ms, &state.directory, ticket, &sync)
         });
         match waiting.await?.answered().await? {
             ClassicAnswer::Synced(result) => Ok(result?),
@@ -120,8 +120,14 @@ impl Coordinator {
     pub(crate) fn classic_heartbeat(&self, beat: &ClassicHeartbeat<'_>) -> Result<()> {
         self.check()?;
         let now_ms = self.services.clock.now_ms();
-        // It changes nothing that lasts, and tells nothing that could be taken back.
-        Ok(self.state.lock().groups.classic_heartbeat(now_ms, beat)?)
+        let mut state = self.state.lock();
+        let State { groups, directory, .. } = &mut *state;
+        let (result, events) = groups.classic_heartbeat(now_ms, directory, beat);
+        // Waits for nothing: it tells nothing that could be taken back.
+        if let Some(journal) = self.journal() {
+            self.settle(&mut state, &journal, &events)?;
+        }
+        Ok(result?)
     }
 
     pub(crate) async fn classic_leave(
@@ -133,7 +139,8 @@ impl Coordinator {
         let now_ms = self.services.clock.now_ms();
         let (results, mark) = {
             let mut state = self.state.lock();
-            let (results, events) = state.groups.classic_leave(now_ms, group, members)?;
+            let State { groups, directory, .. } = &mut *state;
+            let (results, events) = groups.classic_leave(now_ms, directory, group, members)?;
             (results, self.settle(&mut state, &journal, &events)?)
         };
         for (member, result) in members.iter().zip(&results) {

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use super::classic::{
-    Answer, Classic, ClassicDescription, ClassicHeartbeat, ClassicJoin, ClassicSync, LeavingMember,
-    Ticket, Turn,
+    Answer, Classic, ClassicAnswer, ClassicDescription, ClassicHeartbeat, ClassicJoin, ClassicSync,
+    LeavingMember, Ticket, Turn,
 };
+use super::directory::TopicDirectory;
 use super::error::GroupError;
 use super::event::GroupEvent;
 use super::group::Group;
 use super::groups::{Groups, check_group_id, made_id};
+use super::membership::Beat;
 use super::settings::GroupSettings;
 use super::{GroupKind, GroupState};
 
@@ -22,6 +24,7 @@ impl Groups {
     pub fn classic_join(
         &mut self,
         now_ms: i64,
+        directory: &TopicDirectory,
         ticket: Ticket,
         join: ClassicJoin,
     ) -> Vec<GroupEvent> {
@@ -37,14 +40,18 @@ impl Groups {
         }
         let Groups { settings, groups, timers, answers, ids_given, .. } = self;
         let Some(group) = groups.get_mut(id.as_str()) else { return events };
+        let new_id = |name: &str| made_id(name, now_ms, ids_given);
+        let mut turn = Beat { now_ms, settings, directory, events: &mut events, answers };
+        group.give_way(&mut turn, &join);
         if group.classic.is_none() && !group.is_vacant() {
-            let error = GroupError::InconsistentProtocol { group: id };
-            self.refuse_join(ticket, error);
+            let result = group.mixed_join(&mut turn, join, new_id);
+            answers.push(Answer { to: ticket, what: ClassicAnswer::Joined(result) });
+            timers.arm(settings, group);
             return events;
         }
         group.begin_classic();
         group.classic_turn(now_ms, settings, &mut events, answers, |classic, turn| {
-            classic.join(turn, ticket, join, |name| made_id(name, now_ms, ids_given));
+            classic.join(turn, ticket, join, new_id);
         });
         if group.is_blank() {
             groups.remove(id.as_str());
@@ -75,7 +82,7 @@ impl Groups {
     }
 
     fn refuse_join(&mut self, ticket: Ticket, error: GroupError) {
-        let what = super::classic::ClassicAnswer::Joined(Err(error));
+        let what = ClassicAnswer::Joined(Err(error));
         self.answers.push(Answer { to: ticket, what });
     }
 
@@ -85,13 +92,24 @@ impl Groups {
     pub fn classic_sync(
         &mut self,
         now_ms: i64,
+        directory: &TopicDirectory,
         ticket: Ticket,
         sync: &ClassicSync,
     ) -> Vec<GroupEvent> {
         let mut events = Vec::new();
         if let Err(error) = self.known_group(&sync.group, &sync.member_id) {
-            let what = super::classic::ClassicAnswer::Synced(Err(error));
-            self.answers.push(Answer { to: ticket, what });
+            self.refuse_sync(ticket, error);
+            return events;
+        }
+        if self.is_mixed(&sync.group) {
+            let result =
+                self.mixed_turn(&sync.group, now_ms, directory, &mut events, |group, turn| {
+                    group.mixed_sync(turn, sync)
+                });
+            if let Some(result) = result {
+                let what = ClassicAnswer::Synced(result);
+                self.answers.push(Answer { to: ticket, what });
+            }
             return events;
         }
         self.turn(&sync.group, now_ms, &mut events, |classic, turn| {
@@ -100,19 +118,31 @@ impl Groups {
         events
     }
 
-    /// A member is still there. The answer holds at once.
+    fn refuse_sync(&mut self, ticket: Ticket, error: GroupError) {
+        let what = ClassicAnswer::Synced(Err(error));
+        self.answers.push(Answer { to: ticket, what });
+    }
+
+    /// A member is still there. The answer holds at once. What has happened besides has taken
+    /// effect already; the events are to be journalled.
     pub fn classic_heartbeat(
         &mut self,
         now_ms: i64,
+        directory: &TopicDirectory,
         beat: &ClassicHeartbeat<'_>,
-    ) -> Result<(), GroupError> {
-        check_group_id(beat.group)?;
+    ) -> (Result<(), GroupError>, Vec<GroupEvent>) {
+        let mut events = Vec::new();
+        if let Err(error) = self.known_group(beat.group, beat.member_id) {
+            return (Err(error), events);
+        }
         let classic = self.groups.get_mut(beat.group).and_then(|group| group.classic.as_mut());
-        let unknown = || GroupError::UnknownMember {
-            group: beat.group.to_owned(),
-            member: beat.member_id.to_owned(),
-        };
-        classic.ok_or_else(unknown)?.heartbeat(now_ms, beat)
+        if let Some(classic) = classic {
+            return (classic.heartbeat(now_ms, beat), events);
+        }
+        let result = self.mixed_turn(beat.group, now_ms, directory, &mut events, |group, turn| {
+            group.mixed_heartbeat(turn, beat)
+        });
+        (result.unwrap_or(Ok(())), events)
     }
 
     /// Members leave, or are made to; one result for each. That has taken effect already; the
@@ -121,14 +151,20 @@ impl Groups {
     pub fn classic_leave(
         &mut self,
         now_ms: i64,
+        directory: &TopicDirectory,
         group: &str,
         members: &[LeavingMember],
     ) -> Result<(Vec<Result<(), GroupError>>, Vec<GroupEvent>), GroupError> {
         let first = members.first().map_or("", |member| member.member_id.as_str());
         self.known_group(group, first)?;
         let mut events = Vec::new();
-        let results =
-            self.turn(group, now_ms, &mut events, |classic, turn| classic.leave(turn, members));
+        let results = if self.is_mixed(group) {
+            self.mixed_turn(group, now_ms, directory, &mut events, |group, turn| {
+                group.mixed_leave(turn, members)
+            })
+        } else {
+            self.turn(group, now_ms, &mut events, |classic, turn| classic.leave(turn, members))
+        };
         Ok((results.unwrap_or_default(), events))
     }
 
@@ -163,11 +199,33 @@ impl Groups {
 
     fn known_group(&self, group: &str, member: &str) -> Result<(), GroupError> {
         check_group_id(group)?;
-        if self.groups.get(group).is_some_and(|group| group.classic.is_some()) {
+        if self.groups.get(group).is_some_and(|group| group.classic.is_some() || !group.is_vacant())
+        {
             return Ok(());
         }
         let (group, member) = (group.to_owned(), member.to_owned());
         Err(GroupError::UnknownMember { group, member })
+    }
+
+    /// Whether the broker assigns the group, which has members.
+    fn is_mixed(&self, group: &str) -> bool {
+        self.groups.get(group).is_some_and(|group| group.classic.is_none() && !group.is_vacant())
+    }
+
+    /// Has a group that the broker assigns do something.
+    fn mixed_turn<R>(
+        &mut self,
+        group: &str,
+        now_ms: i64,
+        directory: &TopicDirectory,
+        events: &mut Vec<GroupEvent>,
+        act: impl FnOnce(&mut Group, &mut Beat<'_>) -> R,
+    ) -> Option<R> {
+        let Groups { settings, groups, timers, answers, .. } = self;
+        let group = groups.get_mut(group)?;
+        let result = act(group, &mut Beat { now_ms, settings, directory, events, answers });
+        timers.arm(settings, group);
+        Some(result)
     }
 
     /// Has a group that is there and under the classic protocol do something.

@@ -142,6 +142,9 @@ impl<'a> Judge<'a> {
         };
         let (found, current) = (commit.member_epoch, member.epoch);
         let (group, id) = (commit.group.clone(), commit.member_id.clone());
+        if member.classic.is_some() && found != current {
+            return Err(GroupError::IllegalGeneration { group, member: id, found, current });
+        }
         match found {
             _ if found == current => judge(None),
             _ if found > current => {

@@ -3,11 +3,12 @@
 //! An encoded event is a version byte (1), a kind byte, and fields: integers little-endian, text
 //! and arrays behind a u32 count, optional values behind a byte that is 0 or 1.
 
+use bytes::Bytes;
 use onrush_record::{LeaderEpoch, Offset, ProducerId};
 
 use super::TopicPartition;
 use super::assignor::Assignor;
-use super::classic::{ClassicRecord, put_record, take_record};
+use super::classic::{ClassicRecord, put_protocols, put_record, take_protocols, take_record};
 use super::codec::{Reader, put_array, put_option, put_partition, put_text};
 use super::offsets::CommittedOffset;
 use super::subscription::Subscription;
@@ -114,6 +115,9 @@ pub struct MemberRecord {
     pub assigned: Vec<TopicPartition>,
     /// What it was asked to give up.
     pub revoking: Vec<TopicPartition>,
+    /// If it speaks the classic protocol: the ways of assigning it knows, with what it says under
+    /// each.
+    pub classic: Option<Vec<(String, Bytes)>>,
 }
 
 /// Bytes that are no event.
@@ -153,7 +157,8 @@ impl GroupEvent {
     pub fn encode(&self, out: &mut Vec<u8>) {
         let kind = match self {
             Self::GroupEpochBumped { .. } => 1,
-            Self::MemberChanged { .. } => 2,
+            Self::MemberChanged { member, .. } if member.classic.is_none() => 2,
+            Self::MemberChanged { .. } => 8,
             Self::MemberRemoved { .. } => 3,
             Self::OffsetsCommitted { .. } => 4,
             Self::GroupDeleted { .. } => 5,
@@ -169,7 +174,10 @@ impl GroupEvent {
                 out.extend_from_slice(&epoch.to_le_bytes());
                 out.extend_from_slice(&at_ms.to_le_bytes());
             }
-            Self::MemberChanged { member, .. } => put_member(out, member),
+            Self::MemberChanged { member, .. } => {
+                put_member(out, member);
+                member.classic.iter().for_each(|protocols| put_protocols(out, protocols));
+            }
             Self::MemberRemoved { member_id, .. } => put_text(out, member_id),
             Self::OffsetsCommitted { offsets, .. } => put_offsets(out, offsets),
             Self::OffsetsPending { producer, offsets, .. } => {
@@ -211,6 +219,11 @@ impl GroupEvent {
             }
             6 => Self::ClassicGeneration { group, record: Box::new(take_record(&mut input)?) },
             7 => Self::ClassicEnded { group },
+            8 => {
+                let mut member = Box::new(take_member(&mut input)?);
+                member.classic = Some(take_protocols(&mut input)?);
+                Self::MemberChanged { group, member }
+            }
             _ => return Err(EventError::BadValue),
         };
         if input.0.is_empty() { Ok(event) } else { Err(EventError::Trailing) }
@@ -293,5 +306,6 @@ fn take_member(input: &mut Reader<'_>) -> Result<MemberRecord, EventError> {
         away: input.bool()?,
         assigned: input.vec(20, Reader::partition)?,
         revoking: input.vec(20, Reader::partition)?,
+        classic: None,
     })
 }

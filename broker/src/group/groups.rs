@@ -13,6 +13,7 @@ use super::error::GroupError;
 use super::event::{EventError, GroupEvent};
 use super::group::Group;
 use super::heartbeat::{GroupHeartbeat, GroupHeartbeatReply, JOIN};
+use super::membership::Beat;
 use super::offsets::CommittedOffset;
 use super::pending::Pending;
 use super::settings::GroupSettings;
@@ -77,7 +78,14 @@ impl Groups {
         let Some(group) = self.groups.get_mut(id.as_str()) else {
             return Err(GroupError::UnknownGroup { group: id });
         };
-        match group.heartbeat(now_ms, &self.settings, directory, beat, &mut events) {
+        let mut turn = Beat {
+            now_ms,
+            settings: &self.settings,
+            directory,
+            events: &mut events,
+            answers: &mut self.answers,
+        };
+        match group.heartbeat(&mut turn, beat) {
             Ok(reply) => {
                 self.timers.arm_member(group, &reply.member_id);
                 self.timers.arm(&self.settings, group);

@@ -29,12 +29,30 @@ pub struct GroupHeartbeat {
     pub rebalance_timeout_ms: u32,
     /// How long it may be silent; None: the default. Read on joining.
     pub session_timeout_ms: Option<u32>,
-    /// What it wants to read; None: as before. Must be there on joining.
-    pub subscription: Option<Subscription>,
-    /// The assignor it wants; None: no preference. Read on joining.
+    /// Topics it wants to read by name; None: as before. On joining these or `regex` must be there.
+    pub topics: Option<Vec<String>>,
+    /// A regular expression over whole names of topics it wants to read; None: as before; empty:
+    /// none.
+    pub regex: Option<String>,
+    /// The assignor it wants; None: as before, or no preference.
     pub assignor: Option<String>,
     /// What it holds; None: as before. Nothing on joining.
     pub owned: Option<Vec<TopicPartition>>,
+    /// To join with an instance id that another living member has is an error; otherwise that
+    /// member is fenced.
+    pub refuse_unreleased: bool,
+}
+
+impl GroupHeartbeat {
+    /// With all that it wants to read.
+    #[must_use]
+    pub fn subscribing(self, to: Subscription) -> GroupHeartbeat {
+        GroupHeartbeat {
+            topics: Some(to.topics),
+            regex: Some(to.regex.unwrap_or_default()),
+            ..self
+        }
+    }
 }
 
 /// What the member is told.

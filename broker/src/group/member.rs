@@ -3,8 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::assignor::Assignor;
 use super::event::MemberRecord;
+use super::heartbeat::JOIN;
 use super::subscription::{Compiled, Topics};
 use super::{Partitions, TopicPartition};
 
@@ -57,16 +60,58 @@ pub(crate) struct Member {
     pub(crate) session_due_ms: i64,
     /// When it must have given up what is in `revoking`.
     pub(crate) revoke_due_ms: Option<i64>,
+    /// What it has besides if it speaks the classic protocol.
+    pub(crate) classic: Option<Box<ClassicSide>>,
     /// When its timer fires; may be earlier than anything is due.
     pub(crate) armed_ms: Option<i64>,
     /// Something that must survive a restart has changed.
     pub(crate) changed: bool,
 }
 
+/// What a member that speaks the classic protocol has in a group that the broker assigns.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ClassicSide {
+    /// The ways of assigning it knows, with what it would say to a leader.
+    pub(crate) protocols: Vec<(String, Bytes)>,
+    /// When it must have joined again, or asked for its assignment.
+    pub(crate) due_ms: Option<i64>,
+}
+
 impl Member {
+    /// A new one, with nothing yet but its id and what it wants.
+    pub(crate) fn new(id: &str, subscription: Arc<Compiled>) -> Self {
+        Self {
+            id: Arc::from(id),
+            instance_id: None,
+            client_id: String::new(),
+            client_host: String::new(),
+            rebalance_timeout_ms: 0,
+            session_timeout_ms: 0,
+            assignor: None,
+            subscription,
+            topics: Arc::default(),
+            epoch: JOIN,
+            epoch_before: JOIN,
+            state: MemberState::Stable,
+            assigned: Partitions::new(),
+            revoking: Partitions::new(),
+            target: Partitions::new(),
+            owned: Partitions::new(),
+            confirmed: false,
+            away: false,
+            session_due_ms: i64::MAX,
+            revoke_due_ms: None,
+            classic: None,
+            armed_ms: None,
+            changed: true,
+        }
+    }
+
     /// The earliest time at which something is due.
     pub(crate) fn due_ms(&self) -> i64 {
-        self.revoke_due_ms.map_or(self.session_due_ms, |due| due.min(self.session_due_ms))
+        let classic_ms = self.classic.as_ref().and_then(|classic| classic.due_ms);
+        let due_ms = self.session_due_ms.min(self.revoke_due_ms.unwrap_or(i64::MAX));
+        due_ms.min(classic_ms.unwrap_or(i64::MAX))
     }
 
     /// Whether its subscription names this topic, or matches its name.
@@ -175,6 +220,7 @@ impl Member {
             away: self.away,
             assigned: self.assigned.iter().copied().collect(),
             revoking: self.revoking.iter().copied().collect(),
+            classic: self.classic.as_ref().map(|classic| classic.protocols.clone()),
         }
     }
 
@@ -205,6 +251,9 @@ impl Member {
             away: record.away,
             session_due_ms: i64::MAX,
             revoke_due_ms: None,
+            classic: record.classic.as_ref().map(|protocols| {
+                Box::new(ClassicSide { protocols: protocols.clone(), due_ms: None })
+            }),
             armed_ms: None,
             changed: false,
         }

@@ -35,6 +35,8 @@ mod group;
 mod groups;
 mod heartbeat;
 mod member;
+mod membership;
+mod mixed;
 mod offsets;
 mod pending;
 mod settings;
@@ -42,6 +44,7 @@ mod subscription;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod upgrade;
 mod view;
 
 use std::collections::BTreeSet;

@@ -7,10 +7,11 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
 
-use super::classic::Answer;
+use super::directory::TopicDirectory;
 use super::event::GroupEvent;
 use super::group::Group;
 use super::groups::Groups;
+use super::membership::Beat;
 use super::settings::GroupSettings;
 
 /// How long a group without members and commits is remembered, so that a consumer which comes
@@ -33,13 +34,13 @@ impl Groups {
     /// Does all that is due by `now_ms`: removes members that were silent too long or did not give
     /// up partitions in time, goes on with rebalances, forgets commits of groups long empty. That
     /// has taken effect already; the events are to be journalled.
-    pub fn expire(&mut self, now_ms: i64) -> Vec<GroupEvent> {
+    pub fn expire(&mut self, now_ms: i64, directory: &TopicDirectory) -> Vec<GroupEvent> {
         let mut events = Vec::new();
         let Groups { settings, groups, timers, answers, .. } = self;
         while timers.0.peek().is_some_and(|Reverse((due_ms, ..))| *due_ms <= now_ms) {
             let Some(Reverse((due_ms, id, member))) = timers.0.pop() else { break };
             let Some(group) = groups.get_mut(&id) else { continue };
-            let mut out = Out { now_ms, settings, events: &mut events, answers };
+            let mut out = Beat { now_ms, settings, directory, events: &mut events, answers };
             match &member {
                 Some(member) => expire_member(group, member, due_ms, &mut out),
                 None if group.armed_ms == Some(due_ms) => {
@@ -68,8 +69,11 @@ impl Timers {
     /// Sees to it that timers fire for the group and for those of its members whose deadlines may
     /// have come nearer.
     pub(super) fn arm(&mut self, settings: &GroupSettings, group: &mut Group) {
-        let touched = group.classic.as_mut().map(|classic| std::mem::take(&mut classic.touched));
-        for member in touched.unwrap_or_default() {
+        let mut touched = std::mem::take(&mut group.touched);
+        if let Some(classic) = &mut group.classic {
+            touched.append(&mut classic.touched);
+        }
+        for member in touched {
             self.arm_member(group, &member);
         }
         let Some(due_ms) = group_due_ms(group, settings) else { return };
@@ -132,21 +136,13 @@ fn forget_due_ms(group: &Group, settings: &GroupSettings) -> i64 {
         .unwrap_or_else(|| group.changed_at_ms.saturating_add(linger_ms))
 }
 
-/// What the passing of time has to work with, and where its outputs go.
-struct Out<'a> {
-    now_ms: i64,
-    settings: &'a GroupSettings,
-    events: &'a mut Vec<GroupEvent>,
-    answers: &'a mut Vec<Answer>,
-}
-
-fn expire_member(group: &mut Group, id: &Arc<str>, due_ms: i64, out: &mut Out<'_>) {
-    let now_ms = out.now_ms;
+fn expire_member(group: &mut Group, id: &Arc<str>, due_ms: i64, turn: &mut Beat<'_>) {
+    let now_ms = turn.now_ms;
     if let Some(Deadline { armed_ms, .. }) = deadline(group, id) {
         armed_ms.take_if(|armed_ms| *armed_ms == due_ms);
     }
     if group.classic.is_some() {
-        let Out { settings, events, answers, .. } = out;
+        let Beat { settings, events, answers, .. } = turn;
         group.classic_turn(now_ms, settings, events, answers, |classic, turn| {
             classic.member_due(turn, id);
         });
@@ -154,14 +150,14 @@ fn expire_member(group: &mut Group, id: &Arc<str>, due_ms: i64, out: &mut Out<'_
     }
     let due = group.members.get(id).is_some_and(|member| member.due_ms() <= now_ms);
     if due {
-        group.remove(id, out.events);
-        group.raise_epoch(now_ms, out.events);
+        group.remove(id, turn.events);
+        group.member_gone(turn);
     }
 }
 
-fn expire_phase(group: &mut Group, out: &mut Out<'_>) {
+fn expire_phase(group: &mut Group, turn: &mut Beat<'_>) {
     if group.classic.is_some() {
-        let Out { now_ms, settings, events, answers } = out;
+        let Beat { now_ms, settings, events, answers, .. } = turn;
         group.classic_turn(*now_ms, settings, events, answers, |classic, turn| {
             classic.phase_due(turn);
         });

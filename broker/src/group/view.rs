@@ -186,7 +186,7 @@ fn describe_member(member: &Member) -> MemberDescription {
         client_host: member.client_host.clone(),
         member_epoch: if member.away { super::LEAVE_STATIC } else { member.epoch },
         state: member.state,
-        classic: false,
+        classic: member.classic.is_some(),
         subscription: member.subscription.subscription.clone(),
         assignment: if member.away { Vec::new() } else { held.collect() },
         target: member.target.iter().copied().collect(),

@@ -9,6 +9,8 @@
 //! [(topic, [i32])], from 2 generation i32, from 3 rack. Assignment: version i16, [(topic, [i32])],
 //! user data.
 
+use std::collections::BTreeMap;
+
 /// `protocol_type` of consumers.
 pub(crate) const CONSUMER: &str = "consumer";
 
@@ -54,6 +56,26 @@ pub(crate) fn parse_assignment(bytes: &[u8]) -> Option<Vec<(String, Vec<u32>)>> 
         return None;
     }
     input.array(6, Input::partitions)
+}
+
+/// An assignment as consumers understand it.
+pub(crate) fn encode_assignment(version: i16, topics: &BTreeMap<String, Vec<u32>>) -> Vec<u8> {
+    let count = |len: usize| i32::try_from(len).unwrap_or(i32::MAX).to_be_bytes();
+    let mut out = Vec::new();
+    out.extend_from_slice(&version.to_be_bytes());
+    out.extend_from_slice(&count(topics.len()));
+    for (topic, partitions) in topics {
+        // A topic name has at most 249 bytes.
+        out.extend_from_slice(&i16::try_from(topic.len()).unwrap_or(i16::MAX).to_be_bytes());
+        out.extend_from_slice(topic.as_bytes());
+        out.extend_from_slice(&count(partitions.len()));
+        for partition in partitions {
+            out.extend_from_slice(&partition.to_be_bytes());
+        }
+    }
+    // No user data.
+    out.extend_from_slice(&(-1_i32).to_be_bytes());
+    out
 }
 
 struct Input<'a>(&'a [u8]);

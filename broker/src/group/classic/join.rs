@@ -1,5 +1,6 @@
 //! Joining.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::calls::{ClassicJoin, Ticket};
@@ -13,6 +14,18 @@ const METADATA_MAX_LEN: usize = 1 << 20;
 
 /// The most protocols of a member. Clients have one to three.
 const PROTOCOLS_MAX: usize = 64;
+
+/// Bounds what a member says; each protocol counts once.
+pub(crate) fn check_said(group: &str, join: &mut ClassicJoin) -> Result<(), GroupError> {
+    let mut names = HashSet::new();
+    join.protocols.retain(|(name, _)| names.insert(name.clone()));
+    let said = join.protocols.iter().map(|(name, said)| name.len() + said.len()).sum::<usize>();
+    if said > METADATA_MAX_LEN || join.protocols.len() > PROTOCOLS_MAX {
+        let reason = "a member may say at most 1 MiB under at most 64 protocols";
+        return Err(GroupError::InvalidRequest { group: group.to_owned(), reason });
+    }
+    Ok(())
+}
 
 impl Classic {
     /// Somebody joins or joins again. The answer may come later.
@@ -71,13 +84,7 @@ impl Classic {
         if !has_place || waits_outside && !takes_over {
             return Err(GroupError::GroupFull { group: turn.group.to_owned(), max });
         }
-        let mut names = std::collections::HashSet::new();
-        join.protocols.retain(|(name, _)| names.insert(name.clone()));
-        let said = join.protocols.iter().map(|(name, said)| name.len() + said.len()).sum::<usize>();
-        if said > METADATA_MAX_LEN || join.protocols.len() > PROTOCOLS_MAX {
-            let reason = "a member may say at most 1 MiB under at most 64 protocols";
-            return Err(GroupError::InvalidRequest { group: turn.group.to_owned(), reason });
-        }
+        check_said(turn.group, join)?;
         self.check_protocols(turn.group, join)
     }
 

@@ -107,6 +107,17 @@ impl Member {
         }
     }
 
+    /// One that has been in a generation already, with nothing but its id and what it says.
+    pub(crate) fn known(id: &Arc<str>, protocols: Vec<(String, Bytes)>) -> Member {
+        let record = ClassicMemberRecord { member_id: id.to_string(), ..Default::default() };
+        Member { protocols, ..Member::from_record(&record, "") }
+    }
+
+    /// Whether nobody can ever speak for it, once its call has ended.
+    pub(crate) fn is_nameless(&self) -> bool {
+        self.is_nameless
+    }
+
     pub(super) fn from_record(record: &ClassicMemberRecord, protocol: &str) -> Member {
         Member {
             id: Arc::from(record.member_id.as_str()),

@@ -29,8 +29,10 @@ pub use calls::{
     Answer, ClassicAnswer, ClassicHeartbeat, ClassicJoin, ClassicJoined, ClassicMember,
     ClassicSync, ClassicSynced, LeavingMember, Ticket,
 };
-pub(crate) use consumer::CONSUMER;
+pub(crate) use consumer::{CONSUMER, ConsumerSubscription, encode_assignment, parse_assignment};
+pub(crate) use join::check_said;
+pub(crate) use member::Member as ClassicState;
 pub use record::{ClassicMemberRecord, ClassicRecord};
-pub(crate) use record::{put_record, take_record};
+pub(crate) use record::{put_protocols, put_record, take_protocols, take_record};
 pub(crate) use state::{Classic, Turn};
 pub use view::{ClassicDescription, ClassicMemberDescription};

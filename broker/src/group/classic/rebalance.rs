@@ -38,6 +38,33 @@ impl Classic {
         self.joined_by_all(turn);
     }
 
+    /// Its members have come over from a group that the broker assigned: what they have is the last
+    /// generation, and one of them is to assign the next.
+    pub(crate) fn began_with_members(&mut self, turn: &mut Turn<'_>, protocol_type: &str) {
+        self.protocol_type = Some(protocol_type.to_owned());
+        self.protocol_name = self.select_protocol();
+        self.phase = Phase::Stable;
+        self.members.values_mut().for_each(|member| member.heard(turn.now_ms));
+        self.journal(turn);
+        self.prepare(turn);
+    }
+
+    /// Its members go over to a group that the broker assigns: nobody waits any longer.
+    pub(crate) fn end_waits(&mut self, turn: &mut Turn<'_>) {
+        for member in self.members.values_mut() {
+            let error = match member.is_nameless {
+                true => turn.unknown(&member.id),
+                false => turn.rebalancing(),
+            };
+            if let Some(ticket) = member.join.take() {
+                turn.joined(ticket, Err(error.clone()));
+            }
+            if let Some(ticket) = member.sync.take() {
+                turn.synced(ticket, Err(error));
+            }
+        }
+    }
+
     /// Ends the first phase if nobody is missing. A group's first rebalance takes its time anyway.
     pub(super) fn joined_by_all(&mut self, turn: &mut Turn<'_>) {
         let all = self.waiting == self.members.len() && self.pending.is_empty();
@@ -147,7 +174,6 @@ impl Classic {
     /// Tells all that wait for the leader that they wait in vain.
     pub(super) fn drop_assignments(&mut self, turn: &mut Turn<'_>, error: &GroupError) {
         for member in self.members.values_mut() {
-            member.assignment.clear();
             if let Some(ticket) = member.sync.take() {
                 member.heard(turn.now_ms);
                 self.touched.push(Arc::clone(&member.id));

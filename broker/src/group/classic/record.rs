@@ -53,6 +53,17 @@ fn take_bytes(input: &mut Reader<'_>) -> Result<Bytes, EventError> {
     input.bytes(len).map(Bytes::copy_from_slice)
 }
 
+pub(crate) fn put_protocols(out: &mut Vec<u8>, protocols: &[(String, Bytes)]) {
+    put_array(out, protocols, |out, (name, metadata)| {
+        put_text(out, name);
+        put_bytes(out, metadata);
+    });
+}
+
+pub(crate) fn take_protocols(input: &mut Reader<'_>) -> Result<Vec<(String, Bytes)>, EventError> {
+    input.vec(8, |input| Ok((input.text()?, take_bytes(input)?)))
+}
+
 pub(crate) fn put_record(out: &mut Vec<u8>, record: &ClassicRecord) {
     let text = |out: &mut Vec<u8>, text: &String| put_text(out, text);
     out.extend_from_slice(&record.generation.to_le_bytes());

@@ -137,6 +137,11 @@ impl Classic {
         self.touched.extend(self.members.keys().cloned());
     }
 
+    /// A member comes over from a group that the broker assigned.
+    pub(crate) fn take_over(&mut self, member: Member) {
+        self.insert(member);
+    }
+
     /// Nobody is in it, and nobody was told an id to join with.
     pub(crate) fn is_empty(&self) -> bool {
         self.members.is_empty() && self.pending.is_empty() && self.phase == Phase::Empty

@@ -26,8 +26,10 @@ fn record() -> impl Strategy<Value = MemberRecord> {
     let assignor = prop::sample::select(vec![None, Some(Assignor::Uniform), Some(Assignor::Range)]);
     let held = || prop::collection::vec(partition(), 0..4);
     let numbers = any::<(u32, u32, i32, i32, bool)>();
-    (names, subscription, assignor, held(), held(), numbers).prop_map(
-        |(names, subscription, assignor, assigned, revoking, numbers)| MemberRecord {
+    let said = prop::collection::vec(any::<u8>(), 0..8).prop_map(bytes::Bytes::from);
+    let classic = prop::option::of(prop::collection::vec((".{0,8}", said), 0..3));
+    (names, subscription, assignor, held(), held(), numbers, classic).prop_map(
+        |(names, subscription, assignor, assigned, revoking, numbers, classic)| MemberRecord {
             member_id: names.0,
             instance_id: names.1,
             client_id: names.2,
@@ -41,6 +43,7 @@ fn record() -> impl Strategy<Value = MemberRecord> {
             away: numbers.4,
             assigned,
             revoking,
+            classic,
         },
     )
 }
@@ -109,7 +112,7 @@ proptest! {
     }
 
     #[test]
-    fn arbitrary_bytes_never_panic(kind in 0_u8..9, rest in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn arbitrary_bytes_never_panic(kind in 0_u8..10, rest in prop::collection::vec(any::<u8>(), 0..200)) {
         let bytes = [&[1, kind][..], &rest].concat();
         let _ = GroupEvent::decode(&bytes);
         let _ = GroupEvent::decode(&rest);
@@ -121,7 +124,7 @@ proptest! {
         let mut groups = Groups::new(GroupSettings::default());
         events.iter().for_each(|event| groups.apply(event));
         groups.start(0);
-        let _ = groups.expire(i64::MAX);
+        let _ = groups.expire(i64::MAX, &TopicDirectory::new());
     }
 }
 

@@ -137,10 +137,10 @@ fn who_leaves_frees_its_partitions_at_once() {
 fn topics_that_come_go_and_grow_are_noticed() {
     let mut world = World::new(1);
     let regex = Some("logs-.*".to_owned());
-    let subscription = Some(Subscription { topics: vec!["t".to_owned()], regex });
+    let subscription = Subscription { topics: vec!["t".to_owned()], regex };
     world.directory.put("my-logs-x", entry(8, 1));
     world.directory.put("logs-internal", TopicEntry { internal: true, ..entry(9, 1) });
-    let reply = world.beat(GroupHeartbeat { subscription, ..joining("a") }).unwrap();
+    let reply = world.beat(joining("a").subscribing(subscription)).unwrap();
     assert_eq!(reply.assignment, Some(vec![(TOPIC, 0)]), "whole names, nothing internal");
     world.directory.put("logs-1", entry(2, 2));
     let reply = world.stay("a", 1, Some(&[0])).unwrap();
@@ -161,8 +161,7 @@ fn a_subscription_may_change_on_the_way() {
     world.directory.put("u", entry(2, 1));
     world.join("a");
     world.stay("a", 1, Some(&[0])).unwrap();
-    let both = Some(names(&["t", "u"]));
-    let beat = GroupHeartbeat { subscription: both, ..staying("a", 1) };
+    let beat = staying("a", 1).subscribing(names(&["t", "u"]));
     let reply = world.beat(beat.clone()).unwrap();
     assert_eq!(reply.assignment, Some(vec![(TOPIC, 0), (id(2), 0)]));
     let again = GroupHeartbeat { member_epoch: reply.member_epoch, ..beat };
@@ -177,7 +176,7 @@ fn bad_requests_are_refused_by_name() {
     assert_eq!(refused(group(String::new())), GroupError::InvalidGroupId { len: 0 });
     assert_eq!(refused(group("g".repeat(250))), GroupError::InvalidGroupId { len: 250 });
     for beat in [
-        GroupHeartbeat { subscription: None, ..joining("a") },
+        GroupHeartbeat { topics: None, regex: None, ..joining("a") },
         GroupHeartbeat { owned: Some(vec![(TOPIC, 0)]), ..joining("a") },
         GroupHeartbeat { member_epoch: -3, ..joining("a") },
         GroupHeartbeat { member_id: String::new(), ..staying("", 3) },
@@ -186,8 +185,8 @@ fn bad_requests_are_refused_by_name() {
         assert!(matches!(refused(beat), GroupError::InvalidRequest { .. }));
     }
     for regex in ["(", "a)|(b", "(a{1000}){1000}", &"x".repeat(5000)] {
-        let subscription = Some(Subscription { topics: vec![], regex: Some(regex.to_owned()) });
-        let error = refused(GroupHeartbeat { subscription, ..joining("a") });
+        let subscription = Subscription { topics: vec![], regex: Some(regex.to_owned()) };
+        let error = refused(joining("a").subscribing(subscription));
         assert!(matches!(error, GroupError::InvalidRegex { .. }), "{regex:.20}");
     }
     let assignor = Some("sticky".to_owned());

@@ -64,7 +64,7 @@ impl World {
     /// Moves the clock, then does what is due.
     fn pass(&mut self, ms: i64) {
         self.now_ms += ms;
-        let events = self.groups.expire(self.now_ms);
+        let events = self.groups.expire(self.now_ms, &self.directory);
         self.events.extend(events);
         assert!(self.groups.next_due().is_none_or(|due_ms| due_ms > self.now_ms));
     }
@@ -88,11 +88,7 @@ impl World {
 }
 
 fn joining(member: &str) -> GroupHeartbeat {
-    GroupHeartbeat {
-        subscription: Some(names(&["t"])),
-        owned: Some(vec![]),
-        ..staying(member, JOIN)
-    }
+    GroupHeartbeat { owned: Some(vec![]), ..staying(member, JOIN).subscribing(names(&["t"])) }
 }
 
 fn staying(member: &str, epoch: i32) -> GroupHeartbeat {

@@ -116,10 +116,13 @@ impl Simulation {
         let joins = client.epoch == 0;
         let beat = GroupHeartbeat {
             instance_id: client.instance_id.clone(),
-            subscription: Some(client.subscription.clone()).filter(|_| joins || client.reports),
             owned: (joins || client.reports).then(|| client.holds.iter().copied().collect()),
             assignor: (index % 2 == 1).then(|| "range".to_owned()).filter(|_| index > 4),
             ..staying(&client.member_id, client.epoch)
+        };
+        let beat = match joins || client.reports {
+            true => beat.subscribing(client.subscription.clone()),
+            false => beat,
         };
         client.reports = false;
         match self.world.beat(beat) {

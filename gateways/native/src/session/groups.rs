@@ -37,11 +37,14 @@ pub(super) async fn heartbeat(
         client_host: caller.peer.host.to_string(),
         rebalance_timeout_ms: request.rebalance_timeout_ms,
         session_timeout_ms: request.session_timeout_ms,
-        subscription: request
-            .subscription
-            .map(|wanted| model::Subscription { topics: wanted.topics, regex: wanted.regex }),
         assignor: request.assignor,
         owned: request.owned.map(pairs),
+        ..model::GroupHeartbeat::default()
+    };
+    let heartbeat = match request.subscription {
+        Some(wanted) => heartbeat
+            .subscribing(model::Subscription { topics: wanted.topics, regex: wanted.regex }),
+        None => heartbeat,
     };
     let reply =
         caller.broker.group_heartbeat(heartbeat).await.map_err(|error| wire_error(&error))?;

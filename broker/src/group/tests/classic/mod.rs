@@ -3,6 +3,7 @@
 mod commits;
 mod joining;
 mod leaving;
+mod mixed;
 mod statics;
 mod surviving;
 
@@ -69,7 +70,8 @@ impl Room {
 
     pub(super) fn join(&mut self, join: ClassicJoin) -> Ticket {
         let ticket = self.ticket();
-        let events = self.world.groups.classic_join(self.world.now_ms, ticket, join);
+        let events =
+            self.world.groups.classic_join(self.world.now_ms, &self.world.directory, ticket, join);
         self.collect(events);
         ticket
     }
@@ -87,21 +89,27 @@ impl Room {
 
     fn sync_with(&mut self, sync: ClassicSync) -> Ticket {
         let ticket = self.ticket();
-        let events = self.world.groups.classic_sync(self.world.now_ms, ticket, &sync);
+        let events =
+            self.world.groups.classic_sync(self.world.now_ms, &self.world.directory, ticket, &sync);
         self.collect(events);
         ticket
     }
 
     fn beat(&mut self, joined: &ClassicJoined) -> Result<(), GroupError> {
-        self.world.groups.classic_heartbeat(
-            self.world.now_ms,
-            &ClassicHeartbeat {
-                group: "g",
-                generation: joined.generation,
-                member_id: &joined.member_id,
-                instance_id: None,
-            },
-        )
+        self.beat_as(joined, None)
+    }
+
+    fn beat_as(
+        &mut self,
+        joined: &ClassicJoined,
+        instance_id: Option<&str>,
+    ) -> Result<(), GroupError> {
+        let (generation, member_id) = (joined.generation, joined.member_id.as_str());
+        let beat = ClassicHeartbeat { group: "g", generation, member_id, instance_id };
+        let World { groups, directory, now_ms, .. } = &mut self.world;
+        let (result, events) = groups.classic_heartbeat(*now_ms, directory, &beat);
+        self.collect(events);
+        result
     }
 
     fn leave(&mut self, member: &str, instance: Option<&str>) -> Result<(), GroupError> {
@@ -110,7 +118,8 @@ impl Room {
             instance_id: instance.map(str::to_owned),
             reason: None,
         };
-        let left = self.world.groups.classic_leave(self.world.now_ms, "g", &[leaving]);
+        let World { groups, directory, now_ms, .. } = &mut self.world;
+        let left = groups.classic_leave(*now_ms, directory, "g", &[leaving]);
         let (results, events) = left?;
         self.collect(events);
         results[0].clone()

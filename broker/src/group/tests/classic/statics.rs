@@ -23,13 +23,7 @@ fn one_that_comes_back_has_what_it_had() {
     let sync = room.sync(&back, &[]);
     assert_eq!(room.synced(sync).unwrap().assignment, "2");
     assert!(matches!(room.beat(&b), Err(GroupError::UnknownMember { .. })));
-    let beat = ClassicHeartbeat {
-        group: "g",
-        generation: 1,
-        member_id: &b.member_id,
-        instance_id: Some("b"),
-    };
-    let fenced = room.world.groups.classic_heartbeat(room.world.now_ms, &beat).unwrap_err();
+    let fenced = room.beat_as(&b, Some("b")).unwrap_err();
     assert!(matches!(fenced, GroupError::FencedInstance { .. }));
 }
 

@@ -11,6 +11,9 @@ use crate::{ApiKey, ErrorCode, Message, Reader, TopicRef, Writer, response_frame
 
 const SEEDS: u64 = if cfg!(miri) { 1 } else { 100 };
 
+/// Every version, or a few for an interpreter.
+const STEP: usize = if cfg!(miri) { 4 } else { 1 };
+
 fn layout(key: ApiKey, version: i16) -> Layout {
     Layout { version, flexible: version >= key.flexible_from() }
 }
@@ -21,7 +24,7 @@ fn topic<'a>(name: &'a str, id: crate::Uuid, version: i16) -> TopicRef<'a> {
 
 #[test]
 fn the_view_of_a_produce_finds_what_the_plain_message_holds() {
-    for version in ProduceRequest::VERSIONS {
+    for version in ProduceRequest::VERSIONS.step_by(STEP) {
         for seed in 0..SEEDS {
             let mut dice = Dice::new(seed);
             let request =
@@ -64,7 +67,7 @@ fn the_view_of_a_produce_finds_what_the_plain_message_holds() {
 
 #[test]
 fn the_writer_of_a_produce_response_writes_what_the_plain_message_does() {
-    for version in ProduceResponse::VERSIONS {
+    for version in ProduceResponse::VERSIONS.step_by(STEP) {
         for seed in 0..SEEDS {
             let mut dice = Dice::new(seed);
             let layout = layout(ApiKey::PRODUCE, version);
@@ -108,7 +111,7 @@ fn the_writer_of_a_produce_response_writes_what_the_plain_message_does() {
 
 #[test]
 fn the_parts_of_a_fetch_response_and_its_records_are_the_plain_message() {
-    for version in FetchResponse::VERSIONS {
+    for version in FetchResponse::VERSIONS.step_by(STEP) {
         for seed in 0..SEEDS {
             let mut dice = Dice::new(seed);
             let mut response =

@@ -12,7 +12,7 @@ const SEEDS: u64 = if cfg!(miri) { 1 } else { 60 };
 
 fn round_trips<M: Message + Field + PartialEq + Debug>() {
     for version in M::VERSIONS {
-        if cfg!(miri) && version != *M::VERSIONS.end() && version != *M::VERSIONS.start() {
+        if cfg!(miri) && version != *M::VERSIONS.end() {
             continue;
         }
         let layout = Layout { version, flexible: version >= M::KEY.flexible_from() };

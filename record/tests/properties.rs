@@ -3,8 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 use onrush_record::batch::{
-    BatchBuilder, BatchError, BatchRef, Batches, Codec, HEADER_LEN, set_producer, stamp,
-    stamp_append_time, validate,
+    BatchBuilder, BatchError, BatchRef, Batches, Codec, HEADER_LEN, emptied, filler, rewrite,
+    set_producer, stamp, stamp_append_time, validate,
 };
 use onrush_record::codec::{compress, decompress};
 use onrush_record::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Sequence};
@@ -103,6 +103,70 @@ proptest! {
         prop_assert_eq!(header.base_timestamp, records[0].timestamp);
         prop_assert_eq!(Some(header.max_timestamp), records.iter().map(|r| r.timestamp).max());
         prop_assert_eq!(read(&bytes).unwrap(), records);
+    }
+
+    #[test]
+    fn a_rewritten_batch_has_the_records_that_were_kept_where_they_were(
+        codec in codec(), records in records(), chosen in vec(any::<bool>(), 90),
+        horizon in option::of(0..i64::MAX), offset in 0..i64::MAX / 2,
+    ) {
+        let mut bytes = build(codec, &records);
+        let (id, epoch, first) = (ProducerId::new(7), ProducerEpoch::new(1), Sequence::new(3));
+        set_producer(&mut bytes, id, epoch, first);
+        stamp(&mut bytes, Offset::new(offset.unsigned_abs()), LeaderEpoch::new(4));
+        let batch = BatchRef::parse(&bytes).unwrap();
+        let mut plain = Vec::new();
+        batch.decompress_into(&mut plain, CAP).unwrap();
+        let mut out = Vec::new();
+        let count = rewrite(&batch, &plain, |i| chosen[i as usize], horizon, &mut out).unwrap();
+        let made = BatchRef::parse(&out).unwrap();
+        made.verify().unwrap();
+        prop_assert_eq!(made.bytes().len(), out.len());
+        let same = |header: &onrush_record::batch::BatchHeader| {
+            (header.base_offset, header.next_offset(), header.leader_epoch, header.last_sequence(),
+                header.producer_id, header.producer_epoch)
+        };
+        prop_assert_eq!(same(made.header()), same(batch.header()));
+        let kept: Vec<&Record> =
+            records.iter().zip(&chosen).filter(|(_, keep)| **keep).map(|(r, _)| r).collect();
+        prop_assert_eq!(count as usize, kept.len());
+        let mut scratch = Vec::new();
+        let places: Vec<u64> = made.records_with(&mut scratch, CAP).unwrap()
+            .map(|record| record.unwrap().offset.get() - offset.unsigned_abs()).collect();
+        let wanted: Vec<u64> =
+            (0..records.len()).filter(|i| chosen[*i]).map(|i| i as u64).collect();
+        prop_assert_eq!(places, wanted);
+        if !kept.is_empty() {
+            prop_assert_eq!(Some(made.header().max_timestamp), kept.iter().map(|r| r.timestamp).max());
+            prop_assert_eq!(made.header().attributes.has_delete_horizon(), horizon.is_some());
+            prop_assert_eq!(made.header().base_timestamp, horizon.unwrap_or(records[0].timestamp));
+            prop_assert_eq!(made.header().attributes.codec().unwrap(), codec);
+        }
+        prop_assert_eq!(read(&out).unwrap(), kept.into_iter().cloned().collect::<Vec<_>>());
+        // Once more, from what was made: the mark stays.
+        let mut plain = Vec::new();
+        made.decompress_into(&mut plain, CAP).unwrap();
+        let mut again = Vec::new();
+        rewrite(&made, &plain, |_| true, None, &mut again).unwrap();
+        prop_assert_eq!(read(&again).unwrap(), read(&out).unwrap());
+        let nothing = emptied(&made);
+        let nothing = BatchRef::parse(&nothing).unwrap();
+        nothing.verify().unwrap();
+        prop_assert_eq!(same(nothing.header()), same(batch.header()));
+        prop_assert_eq!(nothing.header().max_timestamp, made.header().max_timestamp);
+        prop_assert_eq!(nothing.header().record_count, 0);
+        prop_assert!(!nothing.header().is_filler());
+    }
+
+    #[test]
+    fn a_filler_takes_up_offsets_and_nothing_else(offset in 0..1u64 << 60, count in 1..1u64 << 31) {
+        let made = filler(Offset::new(offset), count, LeaderEpoch::new(9));
+        let batch = BatchRef::parse(&made).unwrap();
+        batch.verify().unwrap();
+        prop_assert!(batch.header().is_filler());
+        prop_assert_eq!(batch.header().next_offset().get(), offset + count);
+        prop_assert_eq!(batch.header().leader_epoch.get(), 9);
+        prop_assert_eq!(batch.records().unwrap().count(), 0);
     }
 
     #[test]

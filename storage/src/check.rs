@@ -12,6 +12,7 @@ use crate::listing::Listing;
 use crate::names::{SegmentSeq, state_path};
 use crate::slots::Slots;
 use crate::state::State;
+use crate::superseded::superseded_in;
 use crate::tail::{Stop, Tail};
 
 /// How much a finding matters.
@@ -88,13 +89,19 @@ pub fn check(disk: &dyn Disk, dir: &Path) -> Result<CheckReport> {
         });
     }
     let mut at = state.first_base;
+    let gone = superseded_in(disk, dir, &listing, state.first_seq)?;
+    for seq in gone.iter().filter(|seq| listing.logs.contains_key(seq)) {
+        let what = "a copy stands in for it, or it is one that was not finished; it goes when the log is opened";
+        report.note(shown(dir, &seq.log_name()), None, what);
+    }
+    let counts = |seq: &SegmentSeq| !gone.contains(seq);
     let seqs: Vec<SegmentSeq> =
-        listing.logs.range(state.first_seq..).map(|(seq, _)| *seq).collect();
+        listing.logs.range(state.first_seq..).map(|(seq, _)| *seq).filter(counts).collect();
     for (i, seq) in seqs.iter().enumerate() {
         let segment = Checked { disk, dir, state: &state, listing: &listing, seq: *seq };
         at = segment.check(at, i + 1 == seqs.len(), &mut report)?;
     }
-    for seq in listing.idxs.range(state.first_seq..).map(|(seq, _)| *seq) {
+    for seq in listing.idxs.range(state.first_seq..).map(|(seq, _)| *seq).filter(counts) {
         if !listing.logs.contains_key(&seq) && listing.idxs[&seq] > IDX_HEADER_LEN as u64 {
             report.damage(shown(dir, &seq.log_name()), None, None, "the data file is missing");
         }

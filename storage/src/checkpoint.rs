@@ -110,6 +110,7 @@ fn write_part(
             base: part.segment.base,
             first_append_ms: part.segment.first_append_ms().unwrap_or(NO_TIMESTAMP),
             replaces,
+            clean_to: None,
         };
         bytes.extend_from_slice(&header.encode());
         0

@@ -47,7 +47,10 @@ impl Interval {
             position: self.end.position + bytes.len() as u64,
         };
         self.batches += 1;
-        self.max_timestamp = self.max_timestamp.max(header.max_timestamp);
+        // What compaction emptied keeps its timestamp, which is no record's any more.
+        if header.record_count > 0 {
+            self.max_timestamp = self.max_timestamp.max(header.max_timestamp);
+        }
         self.crc = crc32c_append(self.crc, bytes);
     }
 

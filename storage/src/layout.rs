@@ -8,7 +8,9 @@ use onrush_record::{Offset, TimestampMs, crc32c, crc32c_append};
 use crate::names::SegmentSeq;
 
 /// Newest format version of index and state files this build reads and writes.
-pub(crate) const FORMAT_VERSION: u32 = 1;
+pub(crate) const FORMAT_VERSION: u32 = 2;
+/// What a log without cleaned segments is written in: an older version can read it.
+pub(crate) const PLAIN_VERSION: u32 = 1;
 /// Bytes of the index header.
 pub(crate) const IDX_HEADER_LEN: usize = 64;
 /// Bytes of one index entry.
@@ -42,6 +44,8 @@ pub(crate) struct IdxHeader {
     pub first_append_ms: TimestampMs,
     /// This segment stands in for the segments from this number up to its own.
     pub replaces: Option<SegmentSeq>,
+    /// Of a cleaned segment: up to where no key has a newer record below this offset.
+    pub clean_to: Option<Offset>,
 }
 
 /// Why a header could not be read.
@@ -57,12 +61,15 @@ impl IdxHeader {
     pub(crate) fn encode(&self) -> [u8; IDX_HEADER_LEN] {
         let mut out = [0; IDX_HEADER_LEN];
         out[..8].copy_from_slice(&IDX_MAGIC);
-        out[8..12].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
+        let version = if self.seq.is_cleaned() { FORMAT_VERSION } else { PLAIN_VERSION };
+        out[8..12].copy_from_slice(&version.to_le_bytes());
         out[16..24].copy_from_slice(&self.seq.get().to_le_bytes());
         out[24..32].copy_from_slice(&self.base.get().to_le_bytes());
         out[32..40].copy_from_slice(&self.first_append_ms.to_le_bytes());
         let replaces = self.replaces.map_or(NO_SEGMENT, SegmentSeq::get);
         out[40..48].copy_from_slice(&replaces.to_le_bytes());
+        let clean_to = self.clean_to.map_or(0, Offset::get);
+        out[48..56].copy_from_slice(&clean_to.to_le_bytes());
         let crc = crc32c(&out[..60]);
         out[60..].copy_from_slice(&crc.to_le_bytes());
         out
@@ -83,11 +90,13 @@ impl IdxHeader {
             return Err(HeaderFault::Damaged);
         }
         let replaces = u64_at(bytes, 40);
+        let clean_to = u64_at(bytes, 48);
         Ok(IdxHeader {
             seq,
             base: Offset::new(u64_at(bytes, 24)),
             first_append_ms: i64_at(bytes, 32),
             replaces: (replaces != NO_SEGMENT).then(|| SegmentSeq::new(replaces)),
+            clean_to: (clean_to != 0).then(|| Offset::new(clean_to)),
         })
     }
 }
@@ -166,6 +175,7 @@ mod tests {
             base: Offset::new(9),
             first_append_ms: 77,
             replaces: Some(SegmentSeq::new(1)),
+            clean_to: Some(Offset::new(5)),
         };
         let bytes = header.encode();
         assert_eq!(IdxHeader::decode(&bytes, seq), Ok(header));

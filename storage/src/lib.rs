@@ -14,6 +14,7 @@ mod background;
 mod check;
 mod checkpoint;
 mod close;
+mod compact;
 mod config;
 mod error;
 mod files;
@@ -40,6 +41,7 @@ mod slice;
 mod slots;
 mod state;
 mod summary;
+mod superseded;
 mod tail;
 mod trim;
 mod view;
@@ -49,6 +51,10 @@ pub use background::{BackgroundDone, BackgroundJob};
 pub use check::{CheckReport, Finding, Severity, check};
 pub use checkpoint::CheckpointTicket;
 pub use close::CloseTicket;
+pub use compact::{
+    CleanBounds, CleanClaim, CleanLimits, CleanPolicy, CleanStats, CleanStep, Cleaning, Dirt,
+    Swapped,
+};
 pub use config::{Env, LogConfig, OpenOptions, Visibility};
 pub use error::{Result, StorageError};
 pub use files::OpenFiles;

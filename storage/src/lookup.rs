@@ -24,7 +24,7 @@ impl LogReader {
         &self,
         timestamp: TimestampMs,
     ) -> Result<Option<(Offset, TimestampMs)>> {
-        self.find(|max| max >= timestamp, |found| found >= timestamp)
+        self.retrying(|| self.find(|max| max >= timestamp, |found| found >= timestamp))
     }
 
     /// The first readable record that has the largest timestamp of all.
@@ -32,6 +32,10 @@ impl LogReader {
     /// # Errors
     /// As [`LogReader::offset_for_timestamp`].
     pub fn max_timestamp(&self) -> Result<Option<(Offset, TimestampMs)>> {
+        self.retrying(|| self.try_max_timestamp())
+    }
+
+    fn try_max_timestamp(&self) -> Result<Option<(Offset, TimestampMs)>> {
         let mut largest: Option<TimestampMs> = None;
         self.each_batch_range(|_| true, &mut |segment, from, to, known| {
             let max = match known {
@@ -134,7 +138,7 @@ impl LogReader {
         let start = self.ends().start;
         let mut largest = None;
         self.walk(segment, from, to, |_, header| {
-            if header.next_offset() > start {
+            if header.next_offset() > start && header.record_count > 0 {
                 largest = largest.max(Some(header.max_timestamp));
             }
             Ok(false)
@@ -178,7 +182,8 @@ impl LogReader {
         let start = self.ends().start;
         let mut found = None;
         self.walk(segment, from, to, |at, header| {
-            if header.next_offset() > start && may_hold(header.max_timestamp) {
+            let some = header.next_offset() > start && header.record_count > 0;
+            if some && may_hold(header.max_timestamp) {
                 found = self.find_record(segment, at, header, start, is_it)?;
             }
             Ok(found.is_some())

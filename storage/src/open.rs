@@ -327,6 +327,7 @@ pub(crate) fn assemble(
         failures: 0,
         era: 0,
         raising: false,
+        cleaning: None,
     };
     (writer, LogReader { shared })
 }

@@ -14,6 +14,9 @@ use crate::segment::{Segment, damaged};
 use crate::slice::Slice;
 use crate::view::{Ends, Shared, Spot};
 
+/// A lookup meets a file that is gone once for each swap under way, and these take their time.
+const RETRIES: usize = 4;
+
 /// Reads one log. Clones share it.
 #[derive(Clone, Debug)]
 pub struct LogReader {
@@ -73,14 +76,19 @@ impl LogReader {
         below: Offset,
         cursor: &mut Cursor,
     ) -> Result<Option<SliceRead>> {
-        // Between finding a segment and opening it, a trim may delete it, or a reopening replace it.
-        for _ in 0..2 {
-            match self.try_read(from, max_bytes, below, cursor) {
+        self.retrying(|| self.try_read(from, max_bytes, below, cursor))
+    }
+
+    /// Does it again where a file was gone: between finding a segment and opening it, a trim may
+    /// delete it, or a reopening or a cleaning replace it.
+    pub(crate) fn retrying<T>(&self, mut what: impl FnMut() -> Result<T>) -> Result<T> {
+        for _ in 0..RETRIES {
+            match what() {
                 Err(StorageError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => {}
-                read => return read,
+                outcome => return outcome,
             }
         }
-        self.try_read(from, max_bytes, below, cursor)
+        what()
     }
 
     fn try_read(

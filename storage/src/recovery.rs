@@ -26,6 +26,7 @@ use crate::segment::Segment;
 use crate::slots::slot_of;
 use crate::state::State;
 use crate::summary::Summary;
+use crate::superseded::superseded;
 use crate::tail::{Scanned, Tail};
 
 /// Quarantined ranges end at a multiple of this, or with their file.
@@ -157,20 +158,21 @@ impl<'a> Recovery<'a> {
         Ok(!begun)
     }
 
-    /// A reopening after a failed sync left copies that stand in for the segments before them.
+    /// A reopening after a failed sync, or a cleaning, left copies that stand in for other segments;
+    /// and a cleaning that was cut off left one that does not count.
     fn drop_superseded(&mut self, summaries: &mut Vec<(SegmentSeq, Summary)>) -> Result<()> {
-        let ranges: Vec<(SegmentSeq, SegmentSeq)> = summaries
-            .iter()
-            .filter_map(|(seq, summary)| Some((summary.header?.replaces?, *seq)))
-            .collect();
-        let gone = |seq: SegmentSeq| ranges.iter().any(|(from, to)| *from <= seq && seq < *to);
-        for (_, by) in &ranges {
-            make_durable(&*self.env.disk, &by.idx_path(self.dir))?;
+        let heads: Vec<_> = summaries.iter().map(|(seq, summary)| (*seq, summary.header)).collect();
+        let gone = superseded(&heads);
+        for (by, head) in heads.iter().filter(|(seq, _)| !gone.contains(seq)) {
+            let from = head.and_then(|head| head.replaces);
+            if from.is_some_and(|from| gone.iter().any(|gone| from <= *gone && gone < by)) {
+                make_durable(&*self.env.disk, &by.idx_path(self.dir))?;
+            }
         }
-        for (seq, _) in summaries.iter().filter(|(seq, _)| gone(*seq)) {
+        for seq in &gone {
             self.remove(*seq)?;
         }
-        summaries.retain(|(seq, _)| !gone(*seq));
+        summaries.retain(|(seq, _)| !gone.contains(seq));
         Ok(())
     }
 

@@ -7,7 +7,8 @@
 use std::io::IoSlice;
 use std::path::Path;
 
-use onrush_record::{LeaderEpoch, Offset, crc32c};
+use onrush_record::batch::filler;
+use onrush_record::{LeaderEpoch, Offset};
 use onrush_sys::{Disk, File, OpenMode};
 
 use crate::check::{CheckReport, check};
@@ -20,6 +21,7 @@ use crate::salvage::{Piece, take_apart};
 use crate::slots::{Slots, slot_of};
 use crate::state::State;
 use crate::summary::Summary;
+use crate::superseded::superseded_in;
 use crate::tail::Tail;
 
 /// Whether to do it, or only to say what would be done.
@@ -84,8 +86,7 @@ pub fn repair(disk: &dyn Disk, dir: &Path, mode: RepairMode) -> Result<RepairRep
             (1, rebuild_state(disk, dir, &listing)?)
         }
     };
-    let seqs: Vec<SegmentSeq> =
-        listing.logs.range(state.first_seq..).map(|(seq, _)| *seq).collect();
+    let seqs = counting(disk, dir, &listing, state.first_seq)?;
     let mut at = state.first_base;
     for (i, seq) in seqs.iter().copied().enumerate() {
         let old = Old::read(disk, dir, &listing, seq, at, seqs.get(i + 1).copied())?;
@@ -106,6 +107,18 @@ pub fn repair(disk: &dyn Disk, dir: &Path, mode: RepairMode) -> Result<RepairRep
     Ok(report)
 }
 
+/// The segments from `first` on that count.
+fn counting(
+    disk: &dyn Disk,
+    dir: &Path,
+    listing: &Listing,
+    first: SegmentSeq,
+) -> Result<Vec<SegmentSeq>> {
+    let gone = superseded_in(disk, dir, listing, first)?;
+    let all = listing.logs.range(first..).map(|(seq, _)| *seq);
+    Ok(all.filter(|seq| !gone.contains(seq)).collect())
+}
+
 fn write_both(disk: &dyn Disk, dir: &Path, state: &State, generation: u64) -> Result<()> {
     for generation in [generation + 1, generation + 2] {
         let path = state_path(dir, slot_of(generation));
@@ -121,8 +134,10 @@ fn write_both(disk: &dyn Disk, dir: &Path, state: &State, generation: u64) -> Re
 fn rebuild_state(disk: &dyn Disk, dir: &Path, listing: &Listing) -> Result<State> {
     let mut state = State::default();
     let mut at: Option<Offset> = None;
-    for (i, seq) in listing.logs.keys().copied().enumerate() {
-        let next = listing.logs.range(seq.next()..).next().map(|(seq, _)| *seq);
+    let seqs = counting(disk, dir, listing, SegmentSeq::default())?;
+    state.is_cleaned = seqs.iter().any(|seq| seq.is_cleaned());
+    for (i, seq) in seqs.iter().copied().enumerate() {
+        let next = seqs.get(i + 1).copied();
         let old = Old::read(disk, dir, listing, seq, at.unwrap_or_default(), next)?;
         if i == 0 {
             (state.first_seq, state.first_base, state.log_start) = (seq, old.base, old.base);
@@ -335,7 +350,9 @@ impl<'a> Old<'a> {
             seq: self.seq,
             base: self.expected.min(self.base),
             first_append_ms: self.summary.header.map_or(i64::MIN, |header| header.first_append_ms),
-            replaces: None,
+            // What it stands in for may still be there.
+            replaces: self.summary.header.and_then(|header| header.replaces),
+            clean_to: None,
         };
         let file = self.disk.open(&idx, OpenMode::Create).at("create", &idx)?;
         file.truncate(0).at("truncate", &idx)?;
@@ -398,21 +415,4 @@ fn fillers(from: Offset, to: Offset, state: &State) -> Vec<[u8; 61]> {
         at = end;
     }
     fillers
-}
-
-fn filler(base: Offset, count: u64, epoch: LeaderEpoch) -> [u8; 61] {
-    let mut bytes = [0; 61];
-    let delta = i32::try_from(count.saturating_sub(1)).unwrap_or(i32::MAX);
-    bytes[8..12].copy_from_slice(&49i32.to_be_bytes());
-    bytes[16] = 2;
-    bytes[23..27].copy_from_slice(&delta.to_be_bytes());
-    bytes[27..35].copy_from_slice(&(-1i64).to_be_bytes());
-    bytes[35..43].copy_from_slice(&(-1i64).to_be_bytes());
-    bytes[43..51].copy_from_slice(&(-1i64).to_be_bytes());
-    bytes[51..53].copy_from_slice(&(-1i16).to_be_bytes());
-    bytes[53..57].copy_from_slice(&(-1i32).to_be_bytes());
-    let crc = crc32c(&bytes[21..]);
-    bytes[17..21].copy_from_slice(&crc.to_be_bytes());
-    onrush_record::batch::stamp(&mut bytes, base, epoch);
-    bytes
 }

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use crate::config::Env;
 use crate::error::{IoContext, Result, StorageError};
 use crate::index::{Index, Point};
-use crate::layout::{ENTRY_LEN, Entry, entry_position};
+use crate::layout::{ENTRY_LEN, Entry, IDX_HEADER_LEN, IdxHeader, entry_position};
 use crate::names::SegmentSeq;
 
 /// What "no timestamp seen" and "not known yet" look like in a segment's largest timestamp.
@@ -82,6 +82,8 @@ pub(crate) struct Segment {
     pub(crate) first_append_ms: AtomicI64,
     max_timestamp: AtomicI64,
     sealed: OnceLock<Sealed>,
+    /// Of a cleaned copy, once somebody asked: see [`Segment::clean_to`].
+    clean_to: OnceLock<Offset>,
     index: Mutex<Index>,
     handle: Mutex<Option<Arc<SegmentFile>>>,
     used: AtomicBool,
@@ -96,6 +98,7 @@ impl Segment {
             first_append_ms: AtomicI64::new(NO_TIMESTAMP),
             max_timestamp: AtomicI64::new(NO_TIMESTAMP),
             sealed: OnceLock::new(),
+            clean_to: OnceLock::new(),
             index: Mutex::new(index),
             handle: Mutex::new(None),
             used: AtomicBool::new(false),
@@ -126,6 +129,28 @@ impl Segment {
 
     pub(crate) fn sealed(&self) -> Option<Sealed> {
         self.sealed.get().copied()
+    }
+
+    /// Up to where no key has a newer record below: of a segment that was never cleaned, its base.
+    /// May read the index file's head; if that is damaged, nothing is known to be clean.
+    pub(crate) fn clean_to(&self, env: &Env) -> Result<Offset> {
+        if !self.seq.is_cleaned() {
+            return Ok(self.base);
+        }
+        if let Some(known) = self.clean_to.get() {
+            return Ok(*known);
+        }
+        let path = self.idx_path();
+        let file = env.disk.open(&path, OpenMode::Read).at("open", &path)?;
+        let mut head = [0; IDX_HEADER_LEN];
+        let have = file.read_at(&mut head, 0).at("read", &path)?;
+        let head = IdxHeader::decode(&head[..have], self.seq).ok();
+        let clean_to = head.and_then(|head| head.clean_to).unwrap_or(self.base);
+        Ok(*self.clean_to.get_or_init(|| clean_to))
+    }
+
+    pub(crate) fn set_clean_to(&self, offset: Offset) {
+        self.clean_to.get_or_init(|| offset);
     }
 
     pub(crate) fn first_append_ms(&self) -> Option<TimestampMs> {

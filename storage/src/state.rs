@@ -5,7 +5,7 @@
 
 use onrush_record::{LeaderEpoch, Offset, crc32c};
 
-use crate::layout::{FORMAT_VERSION, HeaderFault, i64_at, u32_at, u64_at};
+use crate::layout::{FORMAT_VERSION, HeaderFault, PLAIN_VERSION, i64_at, u32_at, u64_at};
 use crate::names::SegmentSeq;
 use crate::report::Damage;
 use crate::view::Epochs;
@@ -39,6 +39,8 @@ pub(crate) struct State {
     /// The caller's bytes, and the offset up to which they account for the log.
     pub attachment: Option<(Offset, Vec<u8>)>,
     pub damage: Vec<Damage>,
+    /// There are cleaned segments, whose names an older version does not know.
+    pub is_cleaned: bool,
     /// After a clean stop: the segments, so that nothing else need be read.
     pub segments: Option<Vec<SegmentRow>>,
 }
@@ -156,7 +158,8 @@ impl State {
         let mut bytes = out.0;
         let length = u32::try_from(bytes.len() + 4).expect("a state slot is far below 4 GiB");
         bytes[..8].copy_from_slice(&MAGIC);
-        bytes[8..12].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
+        let version = if self.is_cleaned { FORMAT_VERSION } else { PLAIN_VERSION };
+        bytes[8..12].copy_from_slice(&version.to_le_bytes());
         bytes[12..16].copy_from_slice(&length.to_le_bytes());
         let head_crc = crc32c(&bytes[..20]);
         bytes[20..24].copy_from_slice(&head_crc.to_le_bytes());
@@ -184,7 +187,10 @@ impl State {
         if body.len() < STATE_HEAD_LEN || crc32c(body) != u32_at(crc, 0) {
             return Err(HeaderFault::Damaged);
         }
-        decode_body(In(&body[STATE_HEAD_LEN..])).ok_or(HeaderFault::Damaged)
+        let (generation, mut state) =
+            decode_body(In(&body[STATE_HEAD_LEN..])).ok_or(HeaderFault::Damaged)?;
+        state.is_cleaned = version > PLAIN_VERSION;
+        Ok((generation, state))
     }
 }
 
@@ -241,6 +247,7 @@ mod tests {
             first_seq: SegmentSeq::new(1),
             first_base: Offset::new(2),
             durable_end: Offset::new(90),
+            is_cleaned: false,
             epochs: Epochs::from_slice(&[(LeaderEpoch::new(1), Offset::new(0))]),
             attachment: Some((Offset::new(90), b"producers".to_vec())),
             damage: vec![Damage {
@@ -265,6 +272,8 @@ mod tests {
 
     #[test]
     fn states_round_trip_and_every_flipped_bit_is_noticed() {
+        let cleaned = State { is_cleaned: true, ..sample() };
+        assert_eq!(State::decode(&cleaned.encode(8)), Ok((8, cleaned)));
         let bytes = sample().encode(8);
         assert_eq!(State::decode(&bytes), Ok((8, sample())));
         for bit in 0..bytes.len() * 8 {

@@ -100,16 +100,20 @@ impl LogWriter {
         self.touched = true;
         let mut gone = Vec::new();
         let mut first = (self.active.segment.seq, self.active.segment.base);
+        let floor = self.cleaning.as_ref().map(|floor| floor.get());
         let stored = self.unstored.first().map_or(self.active.segment.seq, |segment| segment.seq);
         self.shared.publish(|view| {
             view.start = start;
             // A segment goes when the next one begins at or below the start. One whose bytes or
-            // index are still being written has to wait for the next trim.
+            // index are still being written, or that is being cleaned, has to wait for the next trim.
             let keep = view
                 .segments
                 .windows(2)
                 .take_while(|pair| {
-                    pair[1].base <= start && pair[0].seq < view.durable.seq && pair[0].seq < stored
+                    pair[1].base <= start
+                        && pair[0].seq < view.durable.seq
+                        && pair[0].seq < stored
+                        && floor.is_none_or(|floor| pair[0].seq < floor)
                 })
                 .count();
             gone = view.segments[..keep].to_vec();
@@ -165,7 +169,11 @@ impl LogWriter {
     /// When the newest record of a segment expires.
     fn expires_ms(&self, segment: &Arc<Segment>) -> Option<TimestampMs> {
         let keep = i64::try_from(self.cfg.retention_ms?).unwrap_or(i64::MAX);
-        let newest = segment.max_timestamp(&self.shared.env).ok().flatten()?;
+        let newest = match segment.max_timestamp(&self.shared.env) {
+            // Compaction has left no record in it.
+            Ok(None) if segment.seq.is_cleaned() => return Some(TimestampMs::MIN),
+            newest => newest.ok().flatten()?,
+        };
         (newest >= 0).then(|| newest.saturating_add(keep))
     }
 

@@ -81,6 +81,8 @@ pub struct LogWriter {
     /// Counts reopenings; a ticket or job of an earlier era is void.
     pub(crate) era: u32,
     pub(crate) raising: bool,
+    /// A cleaning is under way, and this far.
+    pub(crate) cleaning: Option<Arc<crate::compact::Floor>>,
 }
 
 /// Where appended batches went.

@@ -48,6 +48,21 @@ impl Attributes {
         self.with(Self::CONTROL, on)
     }
 
+    /// The same, with or without the mark that the base timestamp is the time from which tombstones
+    /// may go.
+    #[inline]
+    #[must_use]
+    pub(super) const fn delete_horizon(self, on: bool) -> Self {
+        self.with(Self::DELETE_HORIZON, on)
+    }
+
+    /// The same, for records that are not compressed.
+    #[inline]
+    #[must_use]
+    pub(super) const fn without_codec(self) -> Self {
+        self.with(Self::CODEC, false)
+    }
+
     const fn with(self, bit: u16, on: bool) -> Self {
         Self(if on { self.0 | bit } else { self.0 & !bit })
     }

@@ -16,6 +16,7 @@ mod error;
 mod header;
 mod marker;
 mod records;
+mod rewrite;
 mod stamp;
 mod validate;
 
@@ -27,5 +28,6 @@ pub use error::BatchError;
 pub use header::{BatchHeader, HEADER_LEN, LENGTH_PREFIX};
 pub use marker::Marker;
 pub use records::{Headers, RecordRef, Records};
+pub use rewrite::{emptied, filler, rewrite};
 pub use stamp::{set_producer, stamp, stamp_append_time};
 pub use validate::{validate, verify_crc};

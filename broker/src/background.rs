@@ -1,5 +1,5 @@
 //! The broker's own work that waits for the disk: what logs prepare ahead, cold reads, creating and
-//! deleting, checkpoints, retention.
+//! deleting, checkpoints, retention, compaction.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -122,7 +122,9 @@ impl IoLoop {
             let wait = self.shared.tick();
             self.tick_due = wait.map(|wait| now.saturating_add(wait));
         }
-        let due = [self.checkpoint_due, self.tick_due].into_iter().flatten().min();
+        // Last, since nobody waits for it.
+        let clean_due = shared.clean_step().map(|wait| now.saturating_add(wait));
+        let due = [self.checkpoint_due, self.tick_due, clean_due].into_iter().flatten().min();
         Next::Wait(due.map(|due| due.saturating_sub(now)))
     }
 }

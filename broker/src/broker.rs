@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use crate::background::Background;
 use crate::budget::Budget;
 use crate::catalog::{Catalog, Change, Opened};
+use crate::cleaner::Cleaner;
 use crate::coordinator::Coordinator;
 use crate::directory::DataDirectory;
 use crate::flush::Flusher;
@@ -81,6 +82,7 @@ pub(crate) struct Inner {
     pub(crate) coordinator: Arc<Coordinator>,
     pub(crate) sharing: Arc<Sharing>,
     pub(crate) flusher: Flusher,
+    pub(crate) cleaner: Cleaner,
     /// Held by whatever works through logs: checkpoints, retention, stopping.
     pub(crate) maintenance: Mutex<()>,
     /// When the next log is due for retention or a roll, as far as is known.
@@ -236,6 +238,7 @@ impl Broker {
             coordinator,
             sharing,
             flusher: Flusher::default(),
+            cleaner: Cleaner::new(&*services.random),
             maintenance: Mutex::new(()),
             logs_due_ms: AtomicI64::new(0),
             transactions,

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::cleaner::CleanerSettings;
 use crate::group::GroupSettings;
 use crate::share::ShareSettings;
 use crate::transaction::TransactionSettings;
@@ -52,6 +53,8 @@ pub struct BrokerConfig {
     pub transaction: TransactionSettings,
     /// How share groups behave.
     pub share: ShareSettings,
+    /// How compaction goes about its work.
+    pub cleaner: CleanerSettings,
 }
 
 impl Default for BrokerConfig {
@@ -77,6 +80,7 @@ impl Default for BrokerConfig {
             group: GroupSettings::default(),
             transaction: TransactionSettings::default(),
             share: ShareSettings::default(),
+            cleaner: CleanerSettings::default(),
         }
     }
 }

@@ -91,6 +91,14 @@ pub enum Error {
     /// The record batch is not a sound one.
     #[error("the record batch is not valid: {0}")]
     BatchInvalid(BatchError),
+    /// A record without a key, for a topic that keeps the newest record of each.
+    #[error(
+        "record {index} of the batch has no key, which the topic's cleanup.policy=compact needs; give every record a key"
+    )]
+    NullKey {
+        /// Which of the batch's records, from 0.
+        index: u32,
+    },
     /// The record batch is larger than the topic allows.
     #[error(
         "a record batch of {bytes} bytes is larger than the topic's max.message.bytes={max}; send smaller batches or raise it"

@@ -17,6 +17,7 @@ mod broker;
 mod budget;
 mod catalog;
 mod checkpoint;
+mod cleaner;
 mod codec;
 mod config;
 mod coordinator;
@@ -56,6 +57,7 @@ pub use admin::{Created, NewTopic, TopicChange};
 pub use background::{Background, IoLoop};
 pub use broker::{Broker, ClusterId, Env, OpenReport};
 pub use budget::{Budget, Held};
+pub use cleaner::CleanerSettings;
 pub use config::BrokerConfig;
 pub use error::{Error, Kind, Result};
 pub use flush::SyncLoop;
@@ -74,4 +76,6 @@ pub use prometheus_client::metrics::counter::Counter;
 pub use prometheus_client::metrics::gauge::Gauge;
 pub use sharing::{ShareAcquire, ShareAcquired};
 pub use signal::Signal;
-pub use topic::{ConfigEntry, ConfigSource, Overrides, TimestampType, Topic, TopicConfig};
+pub use topic::{
+    Cleanup, ConfigEntry, ConfigSource, Overrides, Ratio, TimestampType, Topic, TopicConfig,
+};

@@ -1,5 +1,7 @@
 //! What a broker counts. All names stand in one table, at the top.
 
+use std::sync::atomic::AtomicU64;
+
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -37,6 +39,21 @@ mod name {
         ("disk_full", "1 while produce requests are refused for want of space");
     pub(super) const SHARE_GIVEN_UP: (&str, &str) =
         ("share_records_given_up", "Records that share groups rejected or tried too often");
+    pub(super) const CLEANER_RUNS: (&str, &str) = ("cleaner_runs", "Cleanings of compacted logs");
+    pub(super) const CLEANER_READ: (&str, &str) =
+        ("cleaner_bytes_read", "Bytes read by compaction");
+    pub(super) const CLEANER_WRITTEN: (&str, &str) =
+        ("cleaner_bytes_written", "Bytes written by compaction");
+    pub(super) const CLEANER_FREED: (&str, &str) =
+        ("cleaner_bytes_freed", "Bytes by which compaction made logs shorter");
+    pub(super) const CLEANER_REMOVED: (&str, &str) =
+        ("cleaner_records_removed", "Records that compaction removed");
+    pub(super) const CLEANER_FAILURES: (&str, &str) =
+        ("cleaner_failures", "Logs that could not be cleaned");
+    pub(super) const CLEANER_DIRTY: (&str, &str) = (
+        "cleaner_dirty_ratio_max",
+        "The largest part of a compacted log that may be cleaned and is not, as last looked at",
+    );
     pub(super) const LAG: (&str, &str) =
         ("group_lag", "Records between a group's committed offset and the readable end");
 }
@@ -89,6 +106,13 @@ pub struct Metrics {
     pub(crate) disk_full: Gauge,
     pub(crate) lag: Family<LagLabels, Gauge>,
     pub(crate) share_given_up: Counter,
+    pub(crate) cleaner_runs: Counter,
+    pub(crate) cleaner_bytes_read: Counter,
+    pub(crate) cleaner_bytes_written: Counter,
+    pub(crate) cleaner_bytes_freed: Counter,
+    pub(crate) cleaner_records_removed: Counter,
+    pub(crate) cleaner_failures: Counter,
+    pub(crate) cleaner_dirty_ratio: Gauge<f64, AtomicU64>,
 }
 
 impl Metrics {
@@ -115,6 +139,13 @@ impl Metrics {
             disk_full: Gauge::default(),
             lag: Family::default(),
             share_given_up: Counter::default(),
+            cleaner_runs: Counter::default(),
+            cleaner_bytes_read: Counter::default(),
+            cleaner_bytes_written: Counter::default(),
+            cleaner_bytes_freed: Counter::default(),
+            cleaner_records_removed: Counter::default(),
+            cleaner_failures: Counter::default(),
+            cleaner_dirty_ratio: Gauge::default(),
         };
         metrics.register();
         metrics
@@ -132,6 +163,12 @@ impl Metrics {
             (name::BYTES_OUT, &self.bytes_out),
             (name::SYNC_FAILURES, &self.sync_failures),
             (name::SHARE_GIVEN_UP, &self.share_given_up),
+            (name::CLEANER_RUNS, &self.cleaner_runs),
+            (name::CLEANER_READ, &self.cleaner_bytes_read),
+            (name::CLEANER_WRITTEN, &self.cleaner_bytes_written),
+            (name::CLEANER_FREED, &self.cleaner_bytes_freed),
+            (name::CLEANER_REMOVED, &self.cleaner_records_removed),
+            (name::CLEANER_FAILURES, &self.cleaner_failures),
         ];
         for ((name, help), counter) in counters {
             r.register(name, help, counter.clone());
@@ -151,6 +188,8 @@ impl Metrics {
         r.register(name::REQUESTS.0, name::REQUESTS.1, self.requests.clone());
         r.register(name::CONNECTIONS.0, name::CONNECTIONS.1, self.connections.clone());
         r.register(name::SYNC_SECONDS.0, name::SYNC_SECONDS.1, self.sync_seconds.clone());
+        let (name, help) = name::CLEANER_DIRTY;
+        r.register(name, help, self.cleaner_dirty_ratio.clone());
         r.register(name::LAG.0, name::LAG.1, self.lag.clone());
     }
 

@@ -310,6 +310,22 @@ impl ProducerTable {
         }
     }
 
+    /// The last offset of each producer's last batch: compaction leaves that batch there, so that
+    /// the table can be made from the log again.
+    pub(crate) fn last_batches(&self) -> impl Iterator<Item = Offset> {
+        let known = self.known.iter().flat_map(|table| table.values());
+        let last = known.filter_map(|known| known.batches().last());
+        last.map(|batch| Offset::new(batch.next_offset.get().saturating_sub(1)))
+    }
+
+    /// Nothing is left of the aborted transactions with these markers, given in order: readers need
+    /// not be told of them, and must not be once the markers have gone, too.
+    pub(crate) fn forget_aborted(&mut self, markers: &[Offset]) {
+        if let Some(transactions) = self.transactions.as_mut().filter(|_| !markers.is_empty()) {
+            transactions.forget_aborted(markers);
+        }
+    }
+
     /// Forgets batches from `end` on: the log lost them. Transactions whose marker was among them
     /// are open again.
     pub(crate) fn forget_from(&mut self, end: Offset) {

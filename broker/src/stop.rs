@@ -16,6 +16,7 @@ impl Inner {
         }
         // From here on nothing new is taken in; what was taken in before is made durable.
         self.services.begin_stopping();
+        self.stop_cleaning();
         let _turn = self.maintenance.lock();
         while self.flush() {}
         let mut first_error = None;

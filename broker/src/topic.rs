@@ -10,7 +10,9 @@ use onrush_record::TopicId;
 use parking_lot::RwLock;
 
 pub(crate) use config::check_key;
-pub use config::{ConfigEntry, ConfigSource, Overrides, TimestampType, TopicConfig};
+pub use config::{
+    Cleanup, ConfigEntry, ConfigSource, Overrides, Ratio, TimestampType, TopicConfig,
+};
 pub(crate) use name::check as check_name;
 
 use crate::{Error, Partition, Result};

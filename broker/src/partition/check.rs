@@ -45,7 +45,9 @@ fn check_batch(
         let reason = "a batch of a transaction has no producer id; ask for one first".to_owned();
         return Err(Error::InvalidRequest { reason });
     }
-    if config.validate_records {
+    if config.cleanup.compacts {
+        check_keys(bytes)?;
+    } else if config.validate_records {
         check_records(bytes).map_err(invalid)?;
     }
     match config.timestamp_type {
@@ -71,6 +73,19 @@ fn check_records(bytes: &[u8]) -> Result<(), BatchError> {
     let mut scratch = Vec::new();
     for record in BatchRef::parse(bytes)?.records_with(&mut scratch, DECOMPRESSED_MAX)? {
         record?;
+    }
+    Ok(())
+}
+
+/// A record without a key would never be replaced, so that a compacted topic takes none.
+fn check_keys(bytes: &[u8]) -> Result<(), Error> {
+    let mut scratch = Vec::new();
+    let batch = BatchRef::parse(bytes).map_err(invalid)?;
+    let records = batch.records_with(&mut scratch, DECOMPRESSED_MAX).map_err(invalid)?;
+    for (index, record) in (0..).zip(records) {
+        if record.map_err(invalid)?.key.is_none() {
+            return Err(Error::NullKey { index });
+        }
     }
     Ok(())
 }

@@ -206,6 +206,19 @@ fn the_index_of_aborted_transactions_gives_those_that_overlap() {
 }
 
 #[test]
+fn aborted_transactions_of_which_nothing_is_left_are_forgotten() {
+    let mut table = ProducerTable::default();
+    for round in 0..4 {
+        append(&mut table, &sent(1, 0, round), u64::from(round.unsigned_abs()) * 2);
+        end(&mut table, 1, 0, u64::from(round.unsigned_abs()) * 2 + 1, false);
+    }
+    table.settle(Offset::new(8));
+    assert_eq!(table.last_batches().collect::<Vec<_>>(), [Offset::new(6)]);
+    table.forget_aborted(&[Offset::new(1), Offset::new(5)]);
+    assert_eq!(first_offsets(&table, 0, 8), [2, 6]);
+}
+
+#[test]
 fn a_lost_marker_opens_its_transaction_again() {
     let mut table = ProducerTable::default();
     append(&mut table, &sent(1, 0, 0), 0);

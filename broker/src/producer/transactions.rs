@@ -110,6 +110,11 @@ impl Transactions {
         }
     }
 
+    /// Those with these markers, which are in order.
+    pub(super) fn forget_aborted(&mut self, markers: &[Offset]) {
+        self.aborted.retain(|aborted| markers.binary_search(&aborted.last).is_err());
+    }
+
     pub(super) fn is_blank(&self) -> bool {
         self.open.is_empty()
             && self.aborted.is_empty()

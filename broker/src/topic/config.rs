@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use onrush_storage::{LogConfig, Visibility};
+use onrush_storage::{CleanPolicy, LogConfig, Visibility};
 
 use crate::{Acks, Error, Result};
 
@@ -20,9 +20,69 @@ pub enum TimestampType {
     LogAppendTime,
 }
 
+/// How old records go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cleanup {
+    /// Whole segments, by age and size.
+    pub deletes: bool,
+    /// Those whose key has a newer record.
+    pub compacts: bool,
+}
+
+impl Cleanup {
+    fn parse(value: &str) -> Option<Cleanup> {
+        let mut cleanup = Cleanup { deletes: false, compacts: false };
+        for word in value.split(',') {
+            match word.trim() {
+                "delete" => cleanup.deletes = true,
+                "compact" => cleanup.compacts = true,
+                _ => return None,
+            }
+        }
+        Some(cleanup)
+    }
+
+    fn name(self) -> &'static str {
+        match (self.compacts, self.deletes) {
+            (true, true) => "compact,delete",
+            (true, false) => "compact",
+            _ => "delete",
+        }
+    }
+}
+
+/// A part of a whole, between 0 and 1.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Ratio(f64);
+
+// A number it always is.
+impl Eq for Ratio {}
+
+impl Ratio {
+    /// As a number between 0 and 1.
+    pub fn get(self) -> f64 {
+        self.0
+    }
+
+    fn parse(value: &str) -> Option<Ratio> {
+        let number: f64 = value.parse().ok()?;
+        (0.0..=1.0).contains(&number).then_some(Ratio(number))
+    }
+}
+
 /// A topic's settings, resolved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TopicConfig {
+    /// How old records go.
+    pub cleanup: Cleanup,
+    /// Compacted: the part of a log that is dirty before it is cleaned.
+    pub min_dirty_ratio: Ratio,
+    /// Compacted: how long tombstones stay once they have been cleaned.
+    pub delete_retention_ms: u64,
+    /// Compacted: records younger than this are not cleaned.
+    pub min_compaction_lag_ms: u64,
+    /// Compacted: records older than this are cleaned however little is dirty; None: not by age.
+    pub max_compaction_lag_ms: Option<u64>,
     /// How long records are kept; None keeps them for good.
     pub retention_ms: Option<u64>,
     /// How many bytes a partition keeps; None keeps all.
@@ -52,6 +112,11 @@ pub struct TopicConfig {
 impl Default for TopicConfig {
     fn default() -> TopicConfig {
         TopicConfig {
+            cleanup: Cleanup { deletes: true, compacts: false },
+            min_dirty_ratio: Ratio(0.5),
+            delete_retention_ms: DAY_MS.unsigned_abs(),
+            min_compaction_lag_ms: 0,
+            max_compaction_lag_ms: None,
             retention_ms: Some((7 * DAY_MS).unsigned_abs()),
             retention_bytes: None,
             segment_bytes: 1 << 30,
@@ -113,10 +178,10 @@ const KEYS: &[Key] = &[
     },
     Key {
         name: "cleanup.policy",
-        allowed: "delete",
-        doc: "How old records go: delete drops whole segments by age and size.",
-        set: |_, value| (value == "delete").then_some(()),
-        get: |_| "delete".to_owned(),
+        allowed: "delete, compact or compact,delete",
+        doc: "How old records go: delete drops whole segments by age and size, compact keeps the newest record of each key.",
+        set: |config, value| assign(&mut config.cleanup, Cleanup::parse(value)),
+        get: |config| config.cleanup.name().to_owned(),
     },
     Key {
         name: "compression.type",
@@ -126,6 +191,13 @@ const KEYS: &[Key] = &[
         get: |_| "producer".to_owned(),
     },
     Key {
+        name: "delete.retention.ms",
+        allowed: "0 and more",
+        doc: "Compacted topics: how long a deletion (a record without a value) stays readable once its key is cleaned.",
+        set: |config, value| assign(&mut config.delete_retention_ms, milliseconds(value)),
+        get: |config| config.delete_retention_ms.to_string(),
+    },
+    Key {
         name: "index.interval.bytes",
         allowed: "4096 to 16777216",
         doc: "Bytes of log that one entry of the index, and its checksum, cover.",
@@ -133,6 +205,17 @@ const KEYS: &[Key] = &[
             assign(&mut config.index_interval_bytes, ranged(value, 4096, 16 << 20))
         },
         get: |config| config.index_interval_bytes.to_string(),
+    },
+    Key {
+        name: "max.compaction.lag.ms",
+        allowed: "1 and more; 9223372036854775807 for no limit",
+        doc: "Compacted topics: how long a record may stay uncleaned at the most, also in a log that is hardly dirty.",
+        set: |config, value| {
+            let lag = ranged(value, 1, i64::MAX.unsigned_abs())?;
+            config.max_compaction_lag_ms = (lag < i64::MAX.unsigned_abs()).then_some(lag);
+            Some(())
+        },
+        get: |config| config.max_compaction_lag_ms.unwrap_or(i64::MAX.unsigned_abs()).to_string(),
     },
     Key {
         name: "max.message.bytes",
@@ -174,6 +257,20 @@ const KEYS: &[Key] = &[
             )
         },
         get: |config| format!("{:?}", config.timestamp_type),
+    },
+    Key {
+        name: "min.cleanable.dirty.ratio",
+        allowed: "0 to 1",
+        doc: "Compacted topics: the part of a log that must be dirty before it is cleaned.",
+        set: |config, value| assign(&mut config.min_dirty_ratio, Ratio::parse(value)),
+        get: |config| config.min_dirty_ratio.get().to_string(),
+    },
+    Key {
+        name: "min.compaction.lag.ms",
+        allowed: "0 and more",
+        doc: "Compacted topics: how long a record stays at the least, also when its key has a newer one.",
+        set: |config, value| assign(&mut config.min_compaction_lag_ms, milliseconds(value)),
+        get: |config| config.min_compaction_lag_ms.to_string(),
     },
     Key {
         name: "min.insync.replicas",
@@ -258,6 +355,10 @@ fn ranged<T: TryFrom<u64>>(value: &str, least: u64, most: u64) -> Option<T> {
     (least..=most).contains(&value).then(|| T::try_from(value).ok())?
 }
 
+fn milliseconds(value: &str) -> Option<u64> {
+    ranged(value, 0, i64::MAX.unsigned_abs())
+}
+
 /// -1 is "no limit".
 fn unlimited(value: &str) -> Option<Option<u64>> {
     if value == "-1" { Some(None) } else { ranged(value, 0, i64::MAX.unsigned_abs()).map(Some) }
@@ -310,13 +411,26 @@ impl TopicConfig {
         KEYS.iter().map(entry).collect()
     }
 
+    /// When and how the log of a partition is cleaned, if it is compacted.
+    pub(crate) fn clean_policy(&self) -> CleanPolicy {
+        CleanPolicy {
+            min_dirty_ratio: self.min_dirty_ratio.get(),
+            min_lag_ms: self.min_compaction_lag_ms,
+            max_lag_ms: self.max_compaction_lag_ms,
+            delete_retention_ms: self.delete_retention_ms,
+        }
+    }
+
     /// What the log of a partition needs of this.
     pub(crate) fn log(&self) -> LogConfig {
+        // Only what was rolled can be cleaned, so that rolling keeps the limit, too.
+        let lag = self.max_compaction_lag_ms.filter(|_| self.cleanup.compacts);
+        let segment_ms = [self.segment_ms, lag].into_iter().flatten().min();
         LogConfig {
             segment_bytes: self.segment_bytes,
-            segment_ms: self.segment_ms,
-            retention_ms: self.retention_ms,
-            retention_bytes: self.retention_bytes,
+            segment_ms,
+            retention_ms: self.retention_ms.filter(|_| self.cleanup.deletes),
+            retention_bytes: self.retention_bytes.filter(|_| self.cleanup.deletes),
             index_interval_bytes: self.index_interval_bytes,
             max_batch_bytes: self.max_message_bytes,
             visibility: self.visibility,
@@ -355,6 +469,10 @@ mod tests {
             ("segment.ms", "604800000"),
             ("max.message.bytes", "1048588"),
             ("cleanup.policy", "delete"),
+            ("min.cleanable.dirty.ratio", "0.5"),
+            ("delete.retention.ms", "86400000"),
+            ("min.compaction.lag.ms", "0"),
+            ("max.compaction.lag.ms", "9223372036854775807"),
             ("message.timestamp.type", "CreateTime"),
             ("message.timestamp.after.max.ms", "3600000"),
             ("compression.type", "producer"),
@@ -380,7 +498,12 @@ mod tests {
         for (key, value) in [
             ("retention.ms", "-2"),
             ("retention.ms", "soon"),
-            ("cleanup.policy", "compact"),
+            ("cleanup.policy", "compact,shred"),
+            ("cleanup.policy", ""),
+            ("min.cleanable.dirty.ratio", "1.1"),
+            ("min.cleanable.dirty.ratio", "NaN"),
+            ("max.compaction.lag.ms", "0"),
+            ("delete.retention.ms", "-1"),
             ("segment.bytes", "1"),
             ("validate.records", "yes"),
             ("visibility", ""),
@@ -389,6 +512,19 @@ mod tests {
             assert!(message.contains(key) && message.contains("use "), "{message}");
         }
         assert_eq!(config, TopicConfig::default());
+    }
+
+    #[test]
+    fn a_compacted_log_rolls_in_time_and_deletes_only_where_told() {
+        let mut config = TopicConfig::default();
+        config.set("max.compaction.lag.ms", "5000").unwrap();
+        assert_eq!(config.log().segment_ms, config.segment_ms);
+        config.set("cleanup.policy", "compact").unwrap();
+        let log = config.log();
+        assert_eq!((log.segment_ms, log.retention_ms), (Some(5000), None));
+        config.set("cleanup.policy", "delete, compact").unwrap();
+        assert_eq!(config.cleanup.name(), "compact,delete");
+        assert_eq!(config.log().retention_ms, config.retention_ms);
     }
 
     #[test]

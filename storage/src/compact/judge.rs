@@ -9,7 +9,7 @@ use super::hash::hash;
 use super::map::OffsetMap;
 use super::survey::{End, Survey, end_of};
 
-/// Marks of aborted transactions that one group lets go, at most; more go with the next cleaning.
+/// Marks of aborted transactions that are over in one group, at most; more are with the next cleaning.
 const ABORTS_MAX: usize = 1 << 16;
 
 /// What becomes of a batch.
@@ -45,8 +45,9 @@ pub(super) struct Rules {
     pub(super) clean_to: Offset,
     pub(super) last_batches: HashSet<Offset>,
     pub(super) now_ms: TimestampMs,
-    /// The horizon of the tombstones and marks that are found now for the first time.
+    /// The horizon of the tombstones that are found now for the first time, and that of marks.
     pub(super) horizon: TimestampMs,
+    pub(super) mark_horizon: TimestampMs,
 }
 
 /// What it has come to so far.
@@ -54,7 +55,7 @@ pub(super) struct Rules {
 pub(super) struct Tally {
     /// Producers with a batch left since their last mark of an end.
     unended: HashSet<ProducerId>,
-    pub(super) aborts_gone: Vec<(ProducerId, Offset)>,
+    pub(super) aborts_over: Vec<(ProducerId, Offset)>,
     pub(super) records_gone: u64,
     pub(super) batches_unread: u64,
 }
@@ -95,20 +96,20 @@ impl Judge {
         if self.tally.unended.remove(&header.producer_id) || !self.is_below(header) {
             return Verdict::Keep;
         }
+        if end == End::Abort {
+            if self.tally.aborts_over.len() >= ABORTS_MAX {
+                return Verdict::Keep;
+            }
+            self.tally.aborts_over.push((header.producer_id, header.base_offset));
+        }
         if !header.attributes.has_delete_horizon() {
-            let plain = batch.payload();
+            let (plain, horizon) = (batch.payload(), Some(self.rules.mark_horizon));
             self.made.clear();
-            let made = rewrite(batch, plain, |_| true, Some(self.rules.horizon), &mut self.made);
+            let made = rewrite(batch, plain, |_| true, horizon, &mut self.made);
             return if made.is_ok() { Verdict::Made } else { Verdict::Keep };
         }
         if self.rules.now_ms < header.base_timestamp || self.stays(header) {
             return Verdict::Keep;
-        }
-        if end == End::Abort {
-            if self.tally.aborts_gone.len() >= ABORTS_MAX {
-                return Verdict::Keep;
-            }
-            self.tally.aborts_gone.push((header.producer_id, header.base_offset));
         }
         Verdict::Hole
     }

@@ -73,8 +73,10 @@ pub struct CleanBounds {
 /// What a swap did.
 #[derive(Clone, Debug, Default)]
 pub struct Swapped {
-    /// Marks of aborted transactions that are gone: whose they were, and where they stood. In order.
-    pub aborts_gone: Vec<(ProducerId, Offset)>,
+    /// Marks of aborted transactions of which nothing else is left: whose they are, and where they
+    /// stand, or stood. In order. Readers need not be told of these transactions; and must not be
+    /// once the mark is gone, which it is at the earliest a minute after it was first named here.
+    pub aborts_over: Vec<(ProducerId, Offset)>,
     /// Bytes of the segments that went.
     pub bytes_before: u64,
     /// Bytes of the copy.

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use onrush_record::batch::{BatchHeader, BatchRef};
+use onrush_record::batch::{BatchHeader, BatchRef, Marker};
 use onrush_record::{Offset, ProducerId};
 
 /// What a control batch says of its producer's transaction.
@@ -15,15 +15,8 @@ pub(super) enum End {
 
 /// Reads a control batch; none if it is no end of a transaction.
 pub(super) fn end_of(batch: &BatchRef<'_>) -> Option<End> {
-    if !batch.header().attributes.is_control() {
-        return None;
-    }
-    let record = batch.records().ok()?.next()?.ok()?;
-    match record.key? {
-        [_, _, 0, 0, ..] => Some(End::Abort),
-        [_, _, 0, 1, ..] => Some(End::Commit),
-        _ => None,
-    }
+    let marker = Marker::parse(batch.bytes())?;
+    Some(if marker.commits { End::Commit } else { End::Abort })
 }
 
 /// The transactions of a part of the log.

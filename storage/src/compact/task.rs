@@ -23,6 +23,10 @@ use crate::segment::{NO_TIMESTAMP, Segment, damaged};
 /// Of the map's memory, this part is for remembering transactions.
 const TRANSACTION_BYTES: usize = 64;
 
+/// Marks stay at least so long, for whoever keeps a list of aborted transactions to write down that
+/// these no longer belong on it.
+const MARKS_MIN_MS: i64 = 60_000;
+
 /// What to do next with a [`Cleaning`].
 #[derive(Copy, Clone, Eq, PartialEq, Debug)]
 pub enum CleanStep {
@@ -112,6 +116,7 @@ impl Cleaning {
             last_batches,
             now_ms,
             horizon: now_ms.saturating_add(retention),
+            mark_horizon: now_ms.saturating_add(retention.max(MARKS_MIN_MS)),
         };
         let map = OffsetMap::new(limits.map_bytes, plan.limit.since(plan.dirty_from));
         let survey = Survey::new(limits.map_bytes / TRANSACTION_BYTES);
@@ -450,10 +455,10 @@ impl Cleaning {
         let tally = &mut self.judge.tally;
         self.stats.records_gone = tally.records_gone;
         self.stats.batches_unread = tally.batches_unread;
-        let aborts_gone = std::mem::take(&mut tally.aborts_gone);
+        let aborts_over = std::mem::take(&mut tally.aborts_over);
         self.doubtful = false;
         self.phase = Phase::Delete { first, next };
-        Swapped { aborts_gone, bytes_before, bytes_after }
+        Swapped { aborts_over, bytes_before, bytes_after }
     }
 
     /// Deletes the originals; best effort, since what stays goes when the log is opened next. The one

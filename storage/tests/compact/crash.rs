@@ -116,7 +116,7 @@ impl Run {
 fn recover(oracle: &Oracle, disk: &SimDisk, promise: Promise, leader: u32) -> (u64, usize) {
     let env = env_on(disk.as_disk());
     let options = OpenOptions { leader_epoch: epoch(leader), clean: false };
-    let mut opened = onrush_storage::open(&env, &dir(), cfg(), options, &mut |_| {}).unwrap();
+    let mut opened = onrush_storage::open(&env, &dir(), cfg(), options, &mut |_, _| {}).unwrap();
     assert_eq!(opened.report.damage, []);
     assert_eq!(opened.report.replay_skipped, []);
     let rebuilt = opened.report.indexes_rebuilt.iter().find(|name| name.contains('-'));
@@ -164,7 +164,7 @@ fn recover(oracle: &Oracle, disk: &SimDisk, promise: Promise, leader: u32) -> (u
     let later = opened.writer.written_end().get();
     drop(opened);
     let options = OpenOptions { leader_epoch: epoch(leader), clean: true };
-    let again = onrush_storage::open(&env, &dir(), cfg(), options, &mut |_| {}).unwrap();
+    let again = onrush_storage::open(&env, &dir(), cfg(), options, &mut |_, _| {}).unwrap();
     assert!(again.report.clean);
     assert_eq!(again.reader.ends().written, off(later));
     assert_eq!(again.reader.ends().start, off(start));
@@ -211,7 +211,7 @@ fn explore(seed: u64) -> usize {
 fn recover_again(oracle: &Oracle, disk: &SimDisk, promise: Promise) {
     let env = env_on(disk.as_disk());
     let options = OpenOptions { leader_epoch: epoch(3), clean: false };
-    let opened = onrush_storage::open(&env, &dir(), cfg(), options, &mut |_| {}).unwrap();
+    let opened = onrush_storage::open(&env, &dir(), cfg(), options, &mut |_, _| {}).unwrap();
     assert_eq!(opened.report.damage, []);
     let end = opened.reader.ends().written.get();
     assert!((promise.durable..=promise.issued).contains(&end), "{end} of {promise:?}");

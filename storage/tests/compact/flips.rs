@@ -49,7 +49,7 @@ fn flipped_bits_in_cleaned_segments_are_found() {
                     assert!(!report.is_sound(), "check passes over {at}");
                 }
                 let options = OpenOptions { leader_epoch: epoch(1), clean };
-                let opened = match onrush_storage::open(&env, &dir(), cfg(), options, &mut |_| {}) {
+                let opened = match onrush_storage::open(&env, &dir(), cfg(), options, &mut |_, _| {}) {
                     Ok(opened) => opened,
                     Err(StorageError::Corrupt { .. } | StorageError::NewerFormat { .. }) => {
                         noticed += 1;

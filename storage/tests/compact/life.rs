@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use onrush_record::batch::{BatchBuilder, BatchHeader, Batches, Codec};
-use onrush_record::{ProducerEpoch, ProducerId, Sequence, crc32c};
+use onrush_record::batch::{BatchBuilder, BatchHeader, Batches, Codec, Marker};
+use onrush_record::{ProducerEpoch, ProducerId, Sequence};
 use onrush_storage::{
     CleanBounds, CleanLimits, CleanPolicy, CleanStats, CleanStep, Cleaning, Cursor, Env, LogConfig,
     LogReader, LogWriter, ReadMode,
@@ -130,13 +130,9 @@ impl Life {
             }
         }
         self.oracle.marks.insert(at, self.now_ms);
-        let mut builder = BatchBuilder::new(Codec::None);
-        builder.push(self.now_ms, Some(&[0, 0, 0, u8::from(commit)]), Some(&[0; 6]), &[]);
-        builder.set_producer(ProducerId::new(producer), ProducerEpoch::new(0), Sequence::NONE);
-        let mut bytes = builder.finish().unwrap();
-        bytes[22] |= 0x30;
-        let crc = crc32c(&bytes[21..]);
-        bytes[17..21].copy_from_slice(&crc.to_be_bytes());
+        let marker = Marker { commits: commit, coordinator_epoch: 0 };
+        let (producer, epoch) = (ProducerId::new(producer), ProducerEpoch::new(0));
+        let mut bytes = marker.batch(producer, epoch, self.now_ms);
         self.append(&mut bytes);
     }
 

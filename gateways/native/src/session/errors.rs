@@ -30,7 +30,9 @@ pub(crate) fn wire_error(error: &Error) -> WireError {
             let bound = if asked < start { start } else { end };
             (ErrorCode::OFFSET_OUT_OF_RANGE, Some(detail(*bound)))
         }
-        Error::BatchInvalid(_) | Error::InvalidTimestamp { .. } => (ErrorCode::BATCH_INVALID, None),
+        Error::BatchInvalid(_) | Error::NullKey { .. } | Error::InvalidTimestamp { .. } => {
+            (ErrorCode::BATCH_INVALID, None)
+        }
         Error::BatchTooLarge { max, .. } => {
             (ErrorCode::BATCH_TOO_LARGE, Some(i64::try_from(*max).unwrap_or(i64::MAX)))
         }

@@ -7,10 +7,11 @@
 mod run;
 mod settings;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use onrush_record::Offset;
 use onrush_storage::{CleanLimits, Dirt, StorageError};
 use onrush_sys::Random;
 use parking_lot::Mutex;
@@ -23,6 +24,10 @@ use crate::shared_log::SharedLog;
 use run::Run;
 pub use settings::CleanerSettings;
 
+/// How often [`Broker::clean`] tries again where something is due and cannot be cleaned yet.
+const TRIES: usize = 1000;
+/// Longer than between a reader's read and its question which transactions in it were aborted.
+const IN_FLIGHT: Duration = Duration::from_secs(10);
 /// A log whose cleaning failed is left alone for so many times the interval.
 const FAILED_INTERVALS: u32 = 20;
 
@@ -40,6 +45,9 @@ struct State {
     /// By the monotonic clock: when to look for a log to clean, and when the next step may come.
     look_at: Duration,
     step_at: Duration,
+    /// Aborted transactions of which nothing is left, and when to forget them: readers that were
+    /// given originals a moment ago still have to be told of them.
+    over: VecDeque<(Duration, Arc<SharedLog>, Vec<Offset>)>,
     /// Logs that could not be cleaned, and until when they are left alone.
     failed: HashMap<(onrush_record::TopicId, u32), Duration>,
 }
@@ -92,6 +100,7 @@ impl Inner {
             state.give_up();
             return None;
         }
+        state.forget_over(&self.services, now);
         if state.run.is_none() {
             if now < state.look_at {
                 return Some(state.look_at - now);
@@ -169,6 +178,11 @@ impl Inner {
             Ok((moved, false)) => moved,
             Ok((moved, true)) => {
                 let stats = run.end(services);
+                let over = run.take_over();
+                if !over.is_empty() {
+                    let at = now.saturating_add(IN_FLIGHT);
+                    state.over.push_back((at, Arc::clone(run.log()), over));
+                }
                 // What the map could not hold is next; it may be another log's turn, though.
                 if stats.is_partial {
                     state.look_at = now;
@@ -188,18 +202,39 @@ impl Inner {
 
     fn clean_all(&self) -> usize {
         let mut count = 0;
+        for _ in 0..TRIES {
+            // What is rolled may be cleaned once its index is written, which a round of syncing under
+            // way may hold up.
+            self.checkpoint(usize::MAX);
+            loop {
+                match self.clean_one() {
+                    None => return count,
+                    Some(true) => count += 1,
+                    Some(false) => break,
+                }
+            }
+        }
+        count
+    }
+
+    /// Cleans the log that is due and dirtiest, or what is under way, to the end; tells whether that
+    /// came to anything. None if nothing is due.
+    fn clean_one(&self) -> Option<bool> {
         let mut state = self.cleaner.state.lock();
         let now = self.services.clock.monotonic();
-        loop {
-            if state.run.is_none() {
-                (state.run, _) = self.next_run(&mut state, now);
-                if state.run.is_none() || self.services.is_stopping() {
-                    return count;
-                }
-                count += 1;
+        let before = self.services.metrics.cleaner_runs.get();
+        if state.run.is_none() {
+            (state.run, _) = self.next_run(&mut state, now);
+        }
+        state.run.as_ref()?;
+        while state.run.is_some() {
+            if self.services.is_stopping() {
+                state.give_up();
+                return None;
             }
             self.step_run(&mut state, now);
         }
+        Some(self.services.metrics.cleaner_runs.get() > before)
     }
 
     /// No cleaning is under way any more, nor begun from here on: the broker is stopping.
@@ -209,6 +244,14 @@ impl Inner {
 }
 
 impl State {
+    fn forget_over(&mut self, services: &Services, now: Duration) {
+        while self.over.front().is_some_and(|(at, ..)| *at <= now) {
+            let Some((_, log, markers)) = self.over.pop_front() else { return };
+            log.lock().producers.forget_aborted(&markers);
+            services.io.note_changed(&log);
+        }
+    }
+
     fn give_up(&mut self) {
         if let Some(mut run) = self.run.take() {
             run.give_up();

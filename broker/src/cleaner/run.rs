@@ -20,6 +20,8 @@ pub(super) struct Run {
     log: Arc<SharedLog>,
     id: (TopicId, u32),
     cleaning: Cleaning,
+    /// The markers of aborted transactions of which nothing is left.
+    over: Vec<Offset>,
 }
 
 impl Run {
@@ -40,7 +42,7 @@ impl Run {
         let cleaning = Cleaning::plan(claim, &config.clean_policy(), limits, bounds)
             .inspect_err(|_| log.lock().writer.cancel_cleaning())?;
         tracing::debug!(log = %log.name, "cleaning begins");
-        Ok(Some(Run { log: Arc::clone(log), id, cleaning }))
+        Ok(Some(Run { log: Arc::clone(log), id, cleaning, over: Vec::new() }))
     }
 
     pub(super) fn log(&self) -> &Arc<SharedLog> {
@@ -65,19 +67,30 @@ impl Run {
         if step == CleanStep::Swap {
             let mut state = self.log.lock();
             let swapped = state.writer.swap_cleaned(&mut self.cleaning)?;
-            let markers: Vec<Offset> = swapped.aborts_over.iter().map(|(_, at)| *at).collect();
-            state.producers.forget_aborted(&markers);
+            state.producers.forget_aborted(&swapped.aborts_gone);
             drop(state);
+            self.over.extend(swapped.aborts_over);
             // The table that its next checkpoint writes down says so, too.
             services.io.note_changed(&self.log);
         }
         Ok((self.cleaning.bytes_moved() - before, step == CleanStep::Done))
     }
 
+    /// The markers of aborted transactions of which nothing was left, since it was asked last.
+    pub(super) fn take_over(&mut self) -> Vec<Offset> {
+        let mut over = std::mem::take(&mut self.over);
+        over.sort_unstable();
+        over
+    }
+
     /// It is done.
     pub(super) fn end(&mut self, services: &Services) -> CleanStats {
         self.log.lock().writer.end_cleaning(&self.cleaning);
         let stats = self.cleaning.stats().clone();
+        if stats.bytes_read == 0 {
+            // Nothing was ready: an index was still being written.
+            return stats;
+        }
         let metrics = &services.metrics;
         metrics.cleaner_runs.inc();
         metrics.cleaner_bytes_read.inc_by(stats.bytes_read);

@@ -32,7 +32,8 @@ pub(crate) fn read_committed(partition: &Partition) -> Vec<String> {
             if header.attributes.is_transactional() && skipped.contains(&header.producer_id) {
                 continue;
             }
-            for record in batch.records().unwrap() {
+            let mut scratch = Vec::new();
+            for record in batch.records_with(&mut scratch, 1 << 20).unwrap() {
                 values.push(String::from_utf8(record.unwrap().value.unwrap().to_vec()).unwrap());
             }
         }

@@ -55,7 +55,8 @@ pub(super) struct Rules {
 pub(super) struct Tally {
     /// Producers with a batch left since their last mark of an end.
     unended: HashSet<ProducerId>,
-    pub(super) aborts_over: Vec<(ProducerId, Offset)>,
+    pub(super) aborts_over: Vec<Offset>,
+    pub(super) aborts_gone: Vec<Offset>,
     pub(super) records_gone: u64,
     pub(super) batches_unread: u64,
 }
@@ -97,10 +98,10 @@ impl Judge {
             return Verdict::Keep;
         }
         if end == End::Abort {
-            if self.tally.aborts_over.len() >= ABORTS_MAX {
+            if self.tally.aborts_over.len() + self.tally.aborts_gone.len() >= ABORTS_MAX {
                 return Verdict::Keep;
             }
-            self.tally.aborts_over.push((header.producer_id, header.base_offset));
+            self.tally.aborts_over.push(header.base_offset);
         }
         if !header.attributes.has_delete_horizon() {
             let (plain, horizon) = (batch.payload(), Some(self.rules.mark_horizon));
@@ -110,6 +111,9 @@ impl Judge {
         }
         if self.rules.now_ms < header.base_timestamp || self.stays(header) {
             return Verdict::Keep;
+        }
+        if end == End::Abort {
+            self.tally.aborts_gone.extend(self.tally.aborts_over.pop());
         }
         Verdict::Hole
     }

@@ -28,7 +28,7 @@ mod task;
 
 use std::collections::HashSet;
 
-use onrush_record::{Offset, ProducerId, TimestampMs};
+use onrush_record::{Offset, TimestampMs};
 
 pub use dirt::Dirt;
 pub use swap::CleanClaim;
@@ -73,10 +73,13 @@ pub struct CleanBounds {
 /// What a swap did.
 #[derive(Clone, Debug, Default)]
 pub struct Swapped {
-    /// Marks of aborted transactions of which nothing else is left: whose they are, and where they
-    /// stand, or stood. In order. Readers need not be told of these transactions; and must not be
-    /// once the mark is gone, which it is at the earliest a minute after it was first named here.
-    pub aborts_over: Vec<(ProducerId, Offset)>,
+    /// Where marks of aborted transactions stand of which nothing else is left, in order. Once nobody
+    /// reads the originals any more, readers need not be told of these transactions.
+    pub aborts_over: Vec<Offset>,
+    /// Where such marks stood that are gone, too, in order: each was among `aborts_over` at least a
+    /// minute before. Readers must not be told of these transactions, since nothing would tell them
+    /// of their end.
+    pub aborts_gone: Vec<Offset>,
     /// Bytes of the segments that went.
     pub bytes_before: u64,
     /// Bytes of the copy.

@@ -456,9 +456,10 @@ impl Cleaning {
         self.stats.records_gone = tally.records_gone;
         self.stats.batches_unread = tally.batches_unread;
         let aborts_over = std::mem::take(&mut tally.aborts_over);
+        let aborts_gone = std::mem::take(&mut tally.aborts_gone);
         self.doubtful = false;
         self.phase = Phase::Delete { first, next };
-        Swapped { aborts_over, bytes_before, bytes_after }
+        Swapped { aborts_over, aborts_gone, bytes_before, bytes_after }
     }
 
     /// Deletes the originals; best effort, since what stays goes when the log is opened next. The one

@@ -49,14 +49,15 @@ fn flipped_bits_in_cleaned_segments_are_found() {
                     assert!(!report.is_sound(), "check passes over {at}");
                 }
                 let options = OpenOptions { leader_epoch: epoch(1), clean };
-                let opened = match onrush_storage::open(&env, &dir(), cfg(), options, &mut |_, _| {}) {
-                    Ok(opened) => opened,
-                    Err(StorageError::Corrupt { .. } | StorageError::NewerFormat { .. }) => {
-                        noticed += 1;
-                        continue;
-                    }
-                    Err(other) => panic!("{at}: {other}"),
-                };
+                let opened =
+                    match onrush_storage::open(&env, &dir(), cfg(), options, &mut |_, _| {}) {
+                        Ok(opened) => opened,
+                        Err(StorageError::Corrupt { .. } | StorageError::NewerFormat { .. }) => {
+                            noticed += 1;
+                            continue;
+                        }
+                        Err(other) => panic!("{at}: {other}"),
+                    };
                 assert_eq!(opened.reader.ends().written, ends.written, "{at}");
                 let reader = opened.reader.clone();
                 let quiet = std::panic::AssertUnwindSafe(|| read_all(&reader, 1 << 20));

@@ -13,6 +13,7 @@
 
 pub mod machine;
 pub mod marks;
+pub mod memory;
 pub mod rungs;
 pub mod stats;
 pub mod summary;

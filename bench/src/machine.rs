@@ -1,7 +1,7 @@
 //! Pinning, CPU clocks and scratch space.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -92,21 +92,6 @@ impl Scratch {
         }
         Ok(file)
     }
-}
-
-/// Has the page cache use `bytes` of memory once, and frees them again.
-///
-/// A virtual machine is given memory when it touches it first, which costs several times what
-/// writing to it does; and some give back what has been free for seconds. What is measured must not
-/// pay for that, depending on what ran before: call this right before it.
-pub fn touch_memory(parent: &Path, bytes: u64) -> io::Result<()> {
-    let scratch = Scratch::new(parent)?;
-    let mut file = scratch.file("touched", 0)?;
-    let chunk = vec![0; 1 << 20];
-    for _ in 0..bytes.div_ceil(chunk.len() as u64) {
-        file.write_all(&chunk)?;
-    }
-    Ok(())
 }
 
 impl Drop for Scratch {

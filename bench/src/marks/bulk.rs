@@ -4,6 +4,7 @@ use anyhow::Result;
 
 use super::broker::Broker;
 use super::{Goal, Reading, Setup, Workload};
+use crate::memory::AtHand;
 use crate::rungs::produce::{self, Depth};
 use crate::rungs::{send_file, sync};
 
@@ -11,6 +12,8 @@ use crate::rungs::{send_file, sync};
 const MESSAGES: u64 = 10_000_000;
 /// Bytes of a record with a 100 B value in a large batch.
 const RECORD_LEN: f64 = 110.0;
+/// The same, as a count.
+const RUNG_RECORD_LEN: u64 = 110;
 
 const CPU: Goal =
     Goal::at_most(Workload::W1, "broker CPU a message", "ns", "receive+crc+append", [1.5, 1.15]);
@@ -44,10 +47,12 @@ impl Setup {
         // Code paths, buffers and the clock speed get warm on something that is not measured.
         self.load(&broker, &format!("{produce_args} --acks 1 --message-count {}", messages / 10))?;
 
-        self.touch(2 * messages * 110)?;
-        let rung = produce::run(&self.dir, messages * 110, Depth::Append)?;
+        let memory = AtHand::take(messages * RUNG_RECORD_LEN)?;
+        let rung = produce::run(&self.dir, messages * RUNG_RECORD_LEN, Depth::Append)?;
+        drop(memory);
         let produced = format!("{produce_args} --acks 1 --topic bulk --message-count {messages}");
-        let produced = self.load(&broker, &produced)?;
+        let filled = messages * RUNG_RECORD_LEN;
+        let produced = self.load_filling(&broker, filled, &produced)?;
         let rate = produced.number("produced_per_second")?;
         let rung_cpu = rung.server_cpu_ns.unwrap_or(f64::NAN);
         let mut readings = vec![
@@ -56,7 +61,7 @@ impl Setup {
             CLIENT.absolute(produced.number("client_cpu_ns_per_message")?),
         ];
 
-        let rung = send_file::run(&self.dir, messages * 110)?;
+        let rung = send_file::run(&self.dir, messages * RUNG_RECORD_LEN)?;
         let consumed = "--producers 0 --consumers 1 --topic bulk --from start --duration 120s";
         let consumed = self.load(&broker, consumed)?;
         let cpu = consumed.number("broker_cpu_ns_per_message")? / RECORD_LEN;
@@ -71,9 +76,9 @@ impl Setup {
         if durable {
             let rung = sync::run(&self.dir, 1 << 20, self.rung_time())?;
             let disk = rung.gigabytes_per_second.unwrap_or(f64::NAN);
-            self.touch(messages * 110)?;
             let produced = format!("{produce_args} --acks all --message-count {messages}");
-            let durable_rate = self.load(&broker, &produced)?.number("produced_per_second")?;
+            let durable = self.load_filling(&broker, filled, &produced)?;
+            let durable_rate = durable.number("produced_per_second")?;
             let allowed = rate.min(disk * 1e9 / RECORD_LEN);
             readings.extend([
                 DURABLE.reading(durable_rate, allowed),

@@ -10,6 +10,7 @@ use rustix::fs::{Advice, fadvise};
 use super::broker::Broker;
 use super::load::Load;
 use super::{Goal, Reading, Setup, Workload};
+use crate::memory::AtHand;
 use crate::rungs::append_ack::{self, Arrival};
 use crate::rungs::{Figures, send_file, sync, wire};
 use crate::stats::Percentiles;
@@ -68,6 +69,8 @@ const BACKLOG_DURABLE: Goal =
     Goal::at_most(Workload::W9, "acks=all: p99 beside a cold drain", "µs", "W4", [2.0, 1.3]);
 const DRAIN: Goal = Goal::told(Workload::W9, "cold drain meanwhile", "MB/s", "");
 
+/// Bytes that W4 adds to the page cache in a second, and room that is made ahead.
+const FILLED_A_SECOND: u64 = 15_000_000;
 /// W4's load without its acks.
 const END_TO_END: &str = "--producers 4 --consumers 1 --partitions 1 --size 100 --rate 100000";
 const WRITTEN: &str = "--acks 1 --config visibility=written";
@@ -84,8 +87,11 @@ fn percentiles(figures: &Figures) -> Percentiles {
 impl Setup {
     fn w4(&self, broker: &Broker, how: &str) -> Result<Load> {
         let seconds = self.seconds(10);
-        self.touch(seconds * 30_000_000)?;
-        self.load(broker, &format!("{END_TO_END} {how} --warmup 1s --duration {seconds}s"))
+        self.load_filling(
+            broker,
+            seconds * FILLED_A_SECOND,
+            &format!("{END_TO_END} {how} --warmup 1s --duration {seconds}s"),
+        )
     }
 
     /// W4.
@@ -116,10 +122,12 @@ impl Setup {
         let seconds = self.seconds(60);
         let load = format!("--producers 1 --consumers 1 --partitions 1 --size 100 --rate {RATE}");
         let timed = format!("--warmup 2s --duration {seconds}s");
-        self.touch(seconds * 120_000_000)?;
-        let written = self.load(&broker, &format!("{load} {WRITTEN} {timed}"))?;
-        let durable = self.load(
+        let filled = |seconds: u64| seconds * 10 * FILLED_A_SECOND;
+        let written =
+            self.load_filling(&broker, filled(seconds), &format!("{load} {WRITTEN} {timed}"))?;
+        let durable = self.load_filling(
             &broker,
+            filled(self.seconds(10)),
             &format!("{load} {DURABLE} --warmup 1s --duration {}s", self.seconds(10)),
         )?;
         broker.stop()?;
@@ -174,6 +182,7 @@ impl Setup {
             let how = format!("{how} --config segment.ms=1000");
             let alone = self.w4(&broker, &how)?;
             forget_cached(&data)?;
+            let _memory = AtHand::take(backlog * 110)?;
             let beside = self.w4(&broker, &format!("{how} --drain cold"))?;
             readings.push(goal.reading(end_to_end(&beside, "p99")?, end_to_end(&alone, "p99")?));
             readings.push(DRAIN.absolute(beside.number("drained_megabytes_per_second")?));

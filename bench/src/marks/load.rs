@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::Setup;
 use super::broker::{Broker, spawn_on};
 use crate::machine::{CLIENT_CORE, cores};
+use crate::memory::AtHand;
 
 /// A finished run of the load generator.
 #[derive(Clone, Debug)]
@@ -35,6 +36,12 @@ impl Load {
 }
 
 impl Setup {
+    /// Runs a load that adds so many bytes to the page cache.
+    pub(super) fn load_filling(&self, broker: &Broker, bytes: u64, args: &str) -> Result<Load> {
+        let _memory = AtHand::take(bytes).context("cannot take memory for the load")?;
+        self.load(broker, args)
+    }
+
     /// Runs the load generator against `broker` with those arguments, a string with spaces.
     pub(super) fn load(&self, broker: &Broker, arguments: &str) -> Result<Load> {
         if self.verbose {

@@ -41,9 +41,9 @@ impl Setup {
         let bulk = format!(
             "--producers 1 --size 100 --rate max --acks 1 --batch 16384 --message-count {messages}"
         );
-        self.touch(self.amount(4_000_000_000))?;
-        let one = self.load(&broker, &format!("{bulk} --partitions 1"))?;
-        let many = self.load(&broker, &format!("{bulk} --partitions 1000"))?;
+        let filled = messages * 130;
+        let one = self.load_filling(&broker, filled, &format!("{bulk} --partitions 1"))?;
+        let many = self.load_filling(&broker, filled, &format!("{bulk} --partitions 1000"))?;
         let seconds = self.seconds(10);
         // A millisecond of coarseness is little beside these syncs, and the file system's own
         // threads, which a thousand files need, find a core that nobody spins on.

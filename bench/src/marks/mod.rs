@@ -20,8 +20,6 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::machine::touch_memory;
-
 /// The workloads.
 #[derive(Copy, Clone, Debug, PartialEq, Eq, Hash, clap::ValueEnum)]
 #[value(rename_all = "UPPER")]
@@ -86,11 +84,6 @@ impl Setup {
     /// Messages or bytes of bulk work.
     fn amount(&self, full: u64) -> u64 {
         if self.quick { full / 10 } else { full }
-    }
-
-    /// Has the page cache's memory at hand for what is measured next.
-    fn touch(&self, bytes: u64) -> Result<()> {
-        Ok(touch_memory(&self.dir, bytes)?)
     }
 
     /// How long a timed rung runs.

@@ -270,11 +270,7 @@ impl LogWriter {
         }
         let segment = &self.active.segment;
         let old = segment.first_append_ms().is_some_and(|ms| expired(ms, self.cfg.segment_ms));
-        let gone = || {
-            let newest = segment.max_timestamp(&self.shared.env).ok().flatten();
-            newest.is_some_and(|ms| ms >= 0 && expired(ms, self.cfg.retention_ms))
-        };
-        let due = old || gone();
+        let due = old || self.is_expired(segment, now_ms);
         self.roll_wanted |= due;
         due
     }

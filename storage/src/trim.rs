@@ -12,6 +12,10 @@ use crate::slots::Slots;
 use crate::view::Shared;
 use crate::writer::LogWriter;
 
+/// How long records that were expired when they came stay, at most: as long as Kafka takes between
+/// two looks at what has expired. Whoever copies old records finds them there for as long.
+const KEPT_AT_LEAST_MS: i64 = 5 * 60 * 1000;
+
 /// A new log start, already in force for readers; to be made durable off the lock with
 /// [`TrimTicket::persist`], before whoever asked is told, and followed by
 /// [`TrimTicket::delete_files`].
@@ -162,11 +166,13 @@ impl LogWriter {
         due.filter(|due| *due > start)
     }
 
-    fn is_expired(&self, segment: &Arc<Segment>, now_ms: TimestampMs) -> bool {
+    /// Whether all that a segment holds has expired.
+    pub(crate) fn is_expired(&self, segment: &Arc<Segment>, now_ms: TimestampMs) -> bool {
         self.expires_ms(segment).is_some_and(|at| at <= now_ms)
     }
 
-    /// When the newest record of a segment expires.
+    /// When the newest record of a segment expires. Records that were old when they came stay for
+    /// a while all the same, for somebody to read them.
     fn expires_ms(&self, segment: &Arc<Segment>) -> Option<TimestampMs> {
         let keep = i64::try_from(self.cfg.retention_ms?).unwrap_or(i64::MAX);
         let newest = match segment.max_timestamp(&self.shared.env) {
@@ -174,7 +180,10 @@ impl LogWriter {
             Ok(None) if segment.seq.is_cleaned() => return Some(TimestampMs::MIN),
             newest => newest.ok().flatten()?,
         };
-        (newest >= 0).then(|| newest.saturating_add(keep))
+        let expires = (newest >= 0).then(|| newest.saturating_add(keep))?;
+        let came = segment.first_append_ms();
+        let read = came.map_or(i64::MIN, |came| came.saturating_add(keep.min(KEPT_AT_LEAST_MS)));
+        Some(expires.max(read))
     }
 
     /// When time alone will next make a roll or a retention due.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use onrush_broker::Broker;
 
+use crate::handle::share::ShareSessions;
 use crate::options::Options;
 
 /// Where clients of one listener are told to connect to.
@@ -19,7 +20,7 @@ pub struct Endpoint {
 }
 
 /// One connection, as far as it concerns handlers.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Context {
     /// Whom it is served by.
     pub(crate) broker: Broker,
@@ -28,6 +29,8 @@ pub(crate) struct Context {
     pub(crate) host: Arc<str>,
     /// What the client is to be told to connect to.
     pub(crate) endpoint: Arc<Endpoint>,
+    /// The share sessions that end with it.
+    pub(crate) shares: ShareSessions,
 }
 
 impl Context {

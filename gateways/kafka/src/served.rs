@@ -52,6 +52,13 @@ serve! {
     DESCRIBE_PRODUCERS 0..=0 DescribeProducersRequest => transaction::describe_producers,
     DESCRIBE_TRANSACTIONS 0..=0 DescribeTransactionsRequest => transaction::describe_transactions,
     LIST_TRANSACTIONS 0..=2 ListTransactionsRequest => transaction::list_transactions,
+    SHARE_GROUP_HEARTBEAT 1..=1 ShareGroupHeartbeatRequest => share::share_group_heartbeat,
+    SHARE_GROUP_DESCRIBE 1..=1 ShareGroupDescribeRequest => share::share_group_describe,
+    SHARE_FETCH 1..=2 ShareFetchRequest => share::share_fetch,
+    SHARE_ACKNOWLEDGE 1..=2 ShareAcknowledgeRequest => share::share_acknowledge,
+    DESCRIBE_SHARE_GROUP_OFFSETS 0..=1 DescribeShareGroupOffsetsRequest => share::describe_share_group_offsets,
+    ALTER_SHARE_GROUP_OFFSETS 0..=0 AlterShareGroupOffsetsRequest => share::alter_share_group_offsets,
+    DELETE_SHARE_GROUP_OFFSETS 0..=0 DeleteShareGroupOffsetsRequest => share::delete_share_group_offsets,
     LIST_CONFIG_RESOURCES 0..=1 ListConfigResourcesRequest => configs::list_config_resources,
     DESCRIBE_TOPIC_PARTITIONS 0..=0 DescribeTopicPartitionsRequest => topic_partitions::describe_topic_partitions,
 }

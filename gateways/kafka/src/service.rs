@@ -7,6 +7,7 @@ use onrush_broker::{Broker, Gauge};
 use onrush_gateway_net::{Peer, Service, Shared};
 
 use crate::context::{Context, Endpoint};
+use crate::handle::share::ShareSessions;
 use crate::options::Options;
 use crate::session::Session;
 
@@ -45,6 +46,7 @@ impl Service for Kafka {
             Arc::new(Endpoint { name: self.listener.to_string(), host, port })
         });
         let context = Context {
+            shares: ShareSessions::new(shared.broker.clone()),
             broker: shared.broker.clone(),
             options: Arc::clone(&self.options),
             host: peer.remote.ip().to_canonical().to_string().into(),

@@ -19,6 +19,7 @@ mod placement;
 pub(crate) mod producer_id;
 pub(crate) mod replicas;
 pub(crate) mod security;
+pub(crate) mod share;
 #[cfg(test)]
 mod tests;
 pub(crate) mod topic_partitions;

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use onrush_broker::{ConfigEntry, ConfigSource, Topic, TopicChange};
+use onrush_broker::{ConfigEntry, ConfigSource, Error, TopicChange};
 use onrush_kafka_protocol::messages::{
     AlterConfigsRequest, AlterConfigsResponse,
     AlterConfigsResponseAlterConfigsResourceResponse as Replaced, IncrementalAlterConfigsRequest,
@@ -16,7 +16,7 @@ use super::super::placement::Refused;
 use super::names::{self, Type};
 use super::resource;
 use crate::context::Context;
-use crate::error::admin_code;
+use crate::error::{admin_code, coordinator_code};
 
 /// Replaces the settings of topics.
 pub(crate) async fn alter_configs(
@@ -114,6 +114,7 @@ async fn apply(
         match change.kind {
             resource::TOPIC => alter_topic(ctx, change).await,
             resource::BROKER => alter_broker(ctx, change),
+            resource::GROUP => alter_group(ctx, change).await,
             other => Err(Refused::invalid_request(&format!(
                 "Settings of the resource type {} cannot be altered here.",
                 resource::name(other)
@@ -128,20 +129,31 @@ async fn apply(
     }
 }
 
+async fn alter_group(ctx: &Context, change: &Change) -> Result<(), Refused> {
+    if change.name.is_empty() {
+        return Err(Refused::invalid_request("Group name must not be empty"));
+    }
+    let refused =
+        |error: Error| Refused { code: coordinator_code(&error), message: error.to_string() };
+    let current = ctx.broker.share_config(&change.name).map_err(refused)?;
+    let TopicChange { set, unset, .. } = resolve(&current, change)?;
+    let configured = ctx.broker.share_configure(&change.name, set, unset, change.validate_only);
+    configured.await.map_err(refused)
+}
+
 async fn alter_topic(ctx: &Context, change: &Change) -> Result<(), Refused> {
     let topic = ctx.broker.topic_by_name(&change.name).ok_or_else(|| Refused {
         code: ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
         message: format!("The topic '{}' does not exist.", change.name),
     })?;
-    let mut wanted = resolve(&topic, change)?;
+    let mut wanted = resolve(&topic.describe_configs(), change)?;
     wanted.validate_only = change.validate_only;
     let altered = ctx.broker.alter_topic(topic.id(), wanted).await;
     altered.map_err(|error| Refused { code: admin_code(&error), message: error.to_string() })
 }
 
 /// The change in the broker's terms.
-fn resolve(topic: &Topic, change: &Change) -> Result<TopicChange, Refused> {
-    let current = topic.describe_configs();
+fn resolve(current: &[ConfigEntry], change: &Change) -> Result<TopicChange, Refused> {
     let mut keys = HashSet::new();
     let mut wanted = TopicChange::default();
     for edit in &change.edits {
@@ -167,7 +179,7 @@ fn resolve(topic: &Topic, change: &Change) -> Result<TopicChange, Refused> {
         };
         let value = match edit.operation {
             SET => value.clone(),
-            APPEND | SUBTRACT => listed(&current, edit, value)?,
+            APPEND | SUBTRACT => listed(current, edit, value)?,
             other => {
                 return Err(Refused::invalid_request(&format!("Unknown operation type {other}")));
             }

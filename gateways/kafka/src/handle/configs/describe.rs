@@ -8,8 +8,9 @@ use onrush_kafka_protocol::messages::{
 use onrush_kafka_protocol::{ErrorCode, RequestHeader};
 
 use super::super::placement::Refused;
-use super::{broker, names, resource, source_of};
+use super::{broker, group_source, names, resource, source_of};
 use crate::context::Context;
+use crate::error::coordinator_code;
 
 /// What the client wants to hear of each setting.
 struct Wanted {
@@ -29,6 +30,7 @@ pub(crate) async fn describe_configs(
         let described = match asked.resource_type {
             resource::TOPIC => topic(ctx, &asked.resource_name, &wanted),
             resource::BROKER => this_broker(ctx, &asked.resource_name, &wanted),
+            resource::GROUP => group(ctx, &asked.resource_name, &wanted),
             other => Err(Refused::invalid_request(&format!(
                 "Unsupported resource type: {}",
                 resource::name(other)
@@ -112,6 +114,39 @@ fn topic_settings(
         }
     };
     entries.map(describe).collect()
+}
+
+/// What was set for a share group, or would hold for one of this name.
+fn group(
+    ctx: &Context,
+    name: &str,
+    wanted: &Wanted,
+) -> Result<Vec<DescribeConfigsResourceResult>, Refused> {
+    if name.is_empty() {
+        return Err(Refused::invalid_request("Group name must not be empty"));
+    }
+    let entries = ctx.broker.share_config(name);
+    let entries = entries
+        .map_err(|error| Refused { code: coordinator_code(&error), message: error.to_string() })?;
+    let describe = |entry: ConfigEntry| {
+        let config_source = group_source(entry.source);
+        let synonym = wanted.synonyms.then(|| DescribeConfigsSynonym {
+            name: entry.key.to_owned(),
+            value: Some(entry.value.clone()),
+            source: config_source,
+        });
+        DescribeConfigsResourceResult {
+            name: entry.key.to_owned(),
+            value: Some(entry.value),
+            read_only: entry.read_only,
+            config_source,
+            synonyms: synonym.into_iter().collect(),
+            config_type: names::kind(entry.key).wire(),
+            documentation: wanted.documentation.then(|| entry.documentation.to_owned()),
+            ..DescribeConfigsResourceResult::default()
+        }
+    };
+    Ok(entries.into_iter().map(describe).collect())
 }
 
 fn this_broker(

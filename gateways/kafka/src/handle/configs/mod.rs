@@ -33,6 +33,14 @@ mod resource {
     }
 }
 
+/// Where the value of a group's setting comes from, by Kafka's numbers.
+fn group_source(source: ConfigSource) -> i8 {
+    match source {
+        ConfigSource::Topic => 8,
+        other => source_of(other),
+    }
+}
+
 /// Where a value comes from, by Kafka's numbers.
 pub(crate) fn source_of(source: ConfigSource) -> i8 {
     match source {

@@ -28,6 +28,11 @@ const fn name(topic: &'static str, kind: Type, broker: &'static str) -> Name {
     Name { topic, kind, broker }
 }
 
+/// Settings of groups are nobody's defaults.
+const fn of_group(group: &'static str, kind: Type) -> Name {
+    name(group, kind, group)
+}
+
 const NAMES: &[Name] = &[
     name("acks.minimum", Type::String, "acks.minimum"),
     name("cleanup.policy", Type::List, "log.cleanup.policy"),
@@ -55,6 +60,15 @@ const NAMES: &[Name] = &[
     name("segment.index.bytes", Type::Int, "log.index.size.max.bytes"),
     name("segment.jitter.ms", Type::Long, "log.roll.jitter.ms"),
     name("segment.ms", Type::Long, "log.roll.ms"),
+    of_group("share.auto.offset.reset", Type::String),
+    of_group("share.delivery.count.limit", Type::Int),
+    of_group("share.heartbeat.interval.ms", Type::Int),
+    of_group("share.isolation.level", Type::String),
+    of_group("share.order.by.key", Type::Boolean),
+    of_group("share.partition.max.record.locks", Type::Int),
+    of_group("share.record.lock.duration.ms", Type::Int),
+    of_group("share.renew.acknowledge.enable", Type::Boolean),
+    of_group("share.session.timeout.ms", Type::Int),
     name("unclean.leader.election.enable", Type::Boolean, "unclean.leader.election.enable"),
     name("validate.records", Type::Boolean, "validate.records"),
     name("visibility", Type::String, "visibility"),

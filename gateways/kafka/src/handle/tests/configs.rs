@@ -39,7 +39,7 @@ fn setting(server: &Server, key: &str) -> DescribeConfigsResourceResult {
     described.configs.remove(0)
 }
 
-fn alter_of(
+pub(super) fn alter_of(
     server: &Server,
     kind: i8,
     name: &str,

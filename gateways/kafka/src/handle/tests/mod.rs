@@ -2,9 +2,11 @@
 //! through the codec, as the session asks them.
 
 mod configs;
+mod groups;
 mod metadata;
 mod offsets;
 mod others;
+mod shares;
 mod topics;
 mod transactions;
 
@@ -19,6 +21,7 @@ use onrush_sys::thread::JoinHandle;
 use onrush_sys::{Clock, DiskBackend, SystemClock, SystemRandom, TempDir, open_disk};
 
 use crate::context::{Context, Endpoint};
+use crate::handle::share::ShareSessions;
 use crate::options::Options;
 use crate::served::{call, find};
 
@@ -52,6 +55,7 @@ impl Server {
         let endpoint =
             Endpoint { name: "PLAINTEXT".to_owned(), host: "broker.test".to_owned(), port: 9192 };
         let ctx = Rc::new(Context {
+            shares: ShareSessions::new(broker.clone()),
             broker,
             options: Arc::new(options),
             host: Arc::from("10.1.2.3"),

@@ -52,6 +52,8 @@ serve! {
     DESCRIBE_PRODUCERS 0..=0 DescribeProducersRequest => transaction::describe_producers,
     DESCRIBE_TRANSACTIONS 0..=0 DescribeTransactionsRequest => transaction::describe_transactions,
     LIST_TRANSACTIONS 0..=2 ListTransactionsRequest => transaction::list_transactions,
+    CONSUMER_GROUP_HEARTBEAT 0..=1 ConsumerGroupHeartbeatRequest => group::consumer_group_heartbeat,
+    CONSUMER_GROUP_DESCRIBE 0..=1 ConsumerGroupDescribeRequest => group::consumer_group_describe,
     SHARE_GROUP_HEARTBEAT 1..=1 ShareGroupHeartbeatRequest => share::share_group_heartbeat,
     SHARE_GROUP_DESCRIBE 1..=1 ShareGroupDescribeRequest => share::share_group_describe,
     SHARE_FETCH 1..=2 ShareFetchRequest => share::share_fetch,

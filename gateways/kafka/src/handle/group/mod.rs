@@ -2,11 +2,13 @@
 
 mod administer;
 mod commit;
+mod consumer;
 mod fetch;
 mod membership;
 
 pub(crate) use administer::{delete_groups, describe_groups, list_groups, offset_delete};
 pub(crate) use commit::offset_commit;
+pub(crate) use consumer::{consumer_group_describe, consumer_group_heartbeat};
 pub(crate) use fetch::offset_fetch;
 pub(crate) use membership::{heartbeat, join_group, leave_group, sync_group};
 

@@ -115,6 +115,14 @@ impl ShareGroups {
 
     /// A group's settings in force.
     pub(crate) fn config(&self, group: &str) -> ShareConfig {
+        match self.groups.get(group) {
+            Some(found) => found.config.clone(),
+            None => self.resolve(group),
+        }
+    }
+
+    /// A group's settings, from those it was given.
+    pub(super) fn resolve(&self, group: &str) -> ShareConfig {
         let defaults = &self.settings.defaults;
         let with = self.overrides.get(group).map(|overrides| defaults.with(overrides));
         // They were checked when they were set; another version may have allowed something else.

@@ -20,7 +20,7 @@ impl ShareGroups {
                 } else {
                     self.overrides.insert(id.to_owned(), overrides.clone());
                 }
-                let config = self.config(id);
+                let config = self.resolve(id);
                 if let Some(group) = self.groups.get_mut(id) {
                     group.config = config;
                 }
@@ -33,7 +33,7 @@ impl ShareGroups {
             _ => {}
         }
         if !self.groups.contains_key(id) {
-            let group = ShareGroup::new(Arc::from(id), self.config(id));
+            let group = ShareGroup::new(Arc::from(id), self.resolve(id));
             self.groups.insert(Arc::clone(&group.id), group);
         }
         let Some(group) = self.groups.get_mut(id) else { return };

@@ -232,6 +232,8 @@ fn a_session_that_ends_releases_what_it_had() {
             ..ShareSessionRequest::default()
         })
     };
+    let stranger = open("nobody", 0);
+    assert!(matches!(stranger, Err(Error::Share(ShareError::UnknownMember { .. }))));
     let old = open("a", 0).unwrap();
     assert_eq!(old.partitions, [key(&partition)]);
     assert_eq!(acquire(&running, "a", &partition, 1), [(0, 0, 1)]);

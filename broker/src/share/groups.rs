@@ -139,6 +139,13 @@ impl ShareGroups {
         self.groups.values().map(ShareGroup::listing).collect()
     }
 
+    /// Refuses who is no member.
+    pub(crate) fn check_member(&self, group: &str, member: &str) -> Result<(), ShareError> {
+        let found = self.groups.get(group).ok_or_else(|| unknown_group(group))?;
+        let is = found.members.contains_key(member);
+        if is { Ok(()) } else { Err(unknown_member(group, member)) }
+    }
+
     pub(crate) fn contains(&self, group: &str) -> bool {
         self.groups.contains_key(group)
     }

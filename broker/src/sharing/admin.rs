@@ -30,6 +30,11 @@ impl Sharing {
         self.journal().is_some() && self.state.lock().groups.contains(group)
     }
 
+    pub(super) fn check_member(&self, group: &str, member: &str) -> Result<()> {
+        self.check()?;
+        Ok(self.state.lock().groups.check_member(group, member)?)
+    }
+
     pub(super) fn config(&self, group: &str) -> ShareConfig {
         self.state.lock().groups.config(group)
     }

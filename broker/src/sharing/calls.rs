@@ -88,8 +88,11 @@ impl Broker {
     /// acknowledgements.
     ///
     /// # Errors
-    /// When there is no such session, or the epoch is another.
+    /// When there is no such session, or the epoch is another; when who opens one is no member.
     pub fn share_session_fetch(&self, request: ShareSessionRequest) -> Result<ShareSession> {
+        if request.epoch == 0 {
+            self.inner.sharing.check_member(&request.group, &request.member_id)?;
+        }
         Ok(self.inner.sharing.sessions.lock().fetch(request)?)
     }
 

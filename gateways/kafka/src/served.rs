@@ -75,6 +75,34 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_document_has_the_same_table() {
+        let document = include_str!("../../../docs/KAFKA.md");
+        let mut written: Vec<String> = document
+            .lines()
+            .filter_map(|line| {
+                let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+                cells.get(1)?.parse::<i16>().ok()?;
+                Some(format!("{} {} {}", cells[1], cells[2], cells[3]))
+            })
+            .collect();
+        let mut served: Vec<String> = SERVED
+            .iter()
+            .map(|one| {
+                let Served { key, advertised, max, .. } = one;
+                let versions = if advertised == max {
+                    max.to_string()
+                } else {
+                    format!("{advertised}–{max}")
+                };
+                format!("{} {} {versions}", key.0, key.name())
+            })
+            .collect();
+        written.sort();
+        served.sort();
+        assert_eq!(written, served, "docs/KAFKA.md is not what is served");
+    }
+
+    #[test]
     fn every_api_is_in_the_table_once() {
         for (at, served) in SERVED.iter().enumerate() {
             assert!(served.advertised <= served.min && served.min <= served.max, "{served:?}");

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use onrush_broker::group::TopicPartition;
 use onrush_broker::share::{AcquireMode, ShareSessionRequest};
-use onrush_broker::{ReadMode, ShareAcquire, ShareAcquired, Signal, Slice};
+use onrush_broker::{Error, ReadMode, ShareAcquire, ShareAcquired, Signal, Slice};
 use onrush_kafka_protocol::messages::{
     AcquiredRecords, ShareFetchRequest, ShareFetchResponse,
     ShareFetchResponsePartitionData as PartitionData, ShareFetchableTopicResponse,
@@ -19,7 +19,7 @@ use onrush_record::TopicId;
 
 use super::acknowledge::{Run, acknowledge, close};
 use crate::context::Context;
-use crate::error::coordinator_code;
+use crate::error::{code, coordinator_code};
 use crate::lookup::{wire_id, wire_number, wire_offset};
 
 /// The mode that acquires no record beyond the number asked for.
@@ -189,7 +189,10 @@ async fn acquire_now(
                 records = records.saturating_sub(acquired.records());
                 describe(ctx, acquired).await
             }
-            Err(error) => Err((coordinator_code(&error), error.to_string())),
+            // Clients know only errors of partitions here: a member that is gone meanwhile gets
+            // nothing, and is told by its next heartbeat or fetch.
+            Err(Error::Share(_) | Error::Group(_)) => continue,
+            Err(error) => Err((code(&error), error.to_string())),
         };
         found = true;
         let place = parts.entry((topic, wire_number(index))).or_default();

@@ -6,7 +6,7 @@ use std::hint::black_box;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use onrush_broker::group::{
     GroupCommit, GroupHeartbeat, GroupHeartbeatReply, GroupSettings, Groups, OffsetCommit,
-    Subscription, TopicDirectory, TopicEntry,
+    TopicDirectory, TopicEntry,
 };
 use onrush_record::{Offset, TopicId};
 

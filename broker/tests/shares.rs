@@ -346,10 +346,11 @@ fn operators_set_offsets_of_groups_without_members_and_delete_them() {
     block_on(broker.share_delete_offsets("g", &topics)).unwrap().remove(0).unwrap();
     assert_eq!(start_of(&running, &partition), None);
     assert_eq!(broker.share_list().unwrap().len(), 1);
-    let taken = block_on(broker.group_heartbeat(GroupHeartbeat {
-        group: "g".to_owned(),
-        ..GroupHeartbeat::default()
-    }));
+    let taken =
+        block_on(broker.group_heartbeat(GroupHeartbeat {
+            group: "g".to_owned(),
+            ..GroupHeartbeat::default()
+        }));
     assert!(matches!(taken, Err(Error::Group(GroupError::UnknownGroup { .. }))));
     assert_eq!(broker.group_list().unwrap()[0].kind, GroupKind::Share);
     block_on(broker.group_delete("g")).unwrap();

@@ -5,6 +5,7 @@ mod classic;
 mod coding;
 mod commits;
 mod expiry;
+mod histories;
 mod membership;
 mod simulation;
 mod statics;

@@ -28,6 +28,8 @@ Examples:
     onrush-loadgen run --rate 1000000 --consumers 1 --duration 60s --report out.html
   The same without a broker to start first:
     onrush-loadgen run --embedded --rate 100000 --consumers 1
+  The same of Apache Kafka, or of the Kafka listener of ours (built with --features kafka)?
+    onrush-loadgen run --kafka 127.0.0.1:9092 --rate 50000 --consumers 1
   Is everything acknowledged still there, however often the broker is killed meanwhile?
     onrush-loadgen verify --producers 4 --partitions 8 --duration 30s";
 
@@ -47,6 +49,9 @@ pub struct RunArgs {
     /// Address of the broker.
     #[arg(long, value_name = "ADDR", default_value = crate::target::DEFAULT_ADDRESS)]
     pub target: String,
+    /// Load the broker at this address by the Kafka protocol instead, be it another Kafka.
+    #[arg(long, value_name = "ADDR", conflicts_with_all = ["target", "embedded"])]
+    pub kafka: Option<String>,
     /// Load a broker inside this process instead, its files gone afterwards.
     #[arg(long, conflicts_with_all = ["target", "pid"])]
     pub embedded: bool,

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use onrush::{Config, Onrush};
 use onrush_client::Client;
 
+use crate::args::RunArgs;
 use crate::meter::Meter;
 
 /// Where a broker listens unless it is told otherwise.
@@ -18,9 +19,24 @@ pub enum Target {
     Address(Arc<str>),
     /// Inside this process, for as long as one of these lives.
     Embedded(Arc<Onrush>),
+    /// At an address, by the Kafka protocol.
+    Kafka(Arc<str>),
 }
 
 impl Target {
+    /// The broker of a run.
+    pub fn of(args: &RunArgs) -> Result<Target> {
+        match &args.kafka {
+            Some(_) if cfg!(not(feature = "kafka")) => bail!(
+                "this load generator was built without its Kafka client: build it with `cargo \
+                 build --release -p onrush-loadgen --features kafka` (takes make and a C compiler)"
+            ),
+            Some(address) => Ok(Target::Kafka(address.as_str().into())),
+            None if args.embedded => Target::embedded(),
+            None => Ok(Target::at(&args.target)),
+        }
+    }
+
     /// The broker at an address.
     #[must_use]
     pub fn at(address: &str) -> Target {
@@ -43,6 +59,7 @@ impl Target {
                 .await
                 .with_context(|| format!("cannot connect to {address}")),
             Target::Embedded(onrush) => Ok(onrush.client()),
+            Target::Kafka(address) => bail!("{address} is spoken to by the Kafka protocol only"),
         }
     }
 
@@ -50,7 +67,7 @@ impl Target {
     #[must_use]
     pub fn meter(&self, pid: Option<u32>) -> Option<Meter> {
         match self {
-            Target::Address(_) => pid.map(Meter::Pid),
+            Target::Address(_) | Target::Kafka(_) => pid.map(Meter::Pid),
             Target::Embedded(_) => Some(Meter::Own),
         }
     }
@@ -61,6 +78,7 @@ impl Target {
         match self {
             Target::Address(address) => address.to_string(),
             Target::Embedded(_) => "embedded".to_owned(),
+            Target::Kafka(address) => format!("Kafka at {address}"),
         }
     }
 }

@@ -6,6 +6,8 @@
 
 mod consume;
 mod drain;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod outcome;
 mod pending;
 mod produce;
@@ -43,7 +45,7 @@ pub fn run(args: &RunArgs) -> Result<Outcome> {
     if args.producers == 0 && args.topic.is_none() {
         bail!("nothing to consume: without producers, name a topic that exists with --topic");
     }
-    let target = if args.embedded { Target::embedded()? } else { Target::at(&args.target) };
+    let target = Target::of(args)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -40,10 +40,28 @@ impl Source {
     /// The one made last.
     #[must_use]
     pub(super) fn record(&self) -> NewRecord<'_> {
-        let record = NewRecord::to(&self.topic).value(&self.value);
-        match self.keys.key() {
+        let record = NewRecord::to(self.topic()).value(self.value());
+        match self.key() {
             Some(key) => record.key(key),
             None => record,
         }
+    }
+
+    /// Where they go.
+    #[must_use]
+    pub(super) fn topic(&self) -> &str {
+        &self.topic
+    }
+
+    /// The key of the one made last.
+    #[must_use]
+    pub(super) fn key(&self) -> Option<&[u8]> {
+        self.keys.key()
+    }
+
+    /// The value of the one made last.
+    #[must_use]
+    pub(super) fn value(&self) -> &[u8] {
+        &self.value
     }
 }

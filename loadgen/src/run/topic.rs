@@ -16,12 +16,16 @@ pub(super) struct RunTopic {
     /// Records that it had when the run began, if consumers are to read them.
     pub(super) holds: u64,
     /// Whether it goes when the run has ended.
-    passing: bool,
+    pub(super) passing: bool,
 }
 
 impl RunTopic {
     /// Looks the topic up, or makes it.
     pub(super) async fn prepare(target: &Target, args: &RunArgs) -> Result<RunTopic> {
+        #[cfg(feature = "kafka")]
+        if let Target::Kafka(address) = target {
+            return super::kafka::topic::prepare(address, args);
+        }
         let admin = target.connect().await?.admin();
         let there = match &args.topic {
             Some(name) => admin.topics(false).await?.into_iter().find(|topic| topic.name == *name),
@@ -46,6 +50,10 @@ impl RunTopic {
 
     /// Deletes it if it was made for this run only.
     pub(super) async fn remove(&self, target: &Target) -> Result<()> {
+        #[cfg(feature = "kafka")]
+        if let (Target::Kafka(address), true) = (target, self.passing) {
+            return super::kafka::topic::remove(address, &self.name);
+        }
         if self.passing {
             let admin = target.connect().await?.admin();
             let deleted = admin.delete_topic(&self.name).await;

@@ -57,6 +57,10 @@ impl Plan {
             onrush_sys::thread::pin_to_core(core + index)
                 .with_context(|| format!("cannot pin a thread to core {}", core + index))?;
         }
+        #[cfg(feature = "kafka")]
+        if let Target::Kafka(address) = self.target.clone() {
+            return super::kafka::work(self, &address, index, reports);
+        }
         // Tasks that spin come round often: look at the sockets each time.
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -131,12 +135,17 @@ impl Plan {
             recorder: Rc::clone(recorder),
             shared: Arc::clone(&self.shared),
             timeline: self.timeline,
-            limit: args.message_count.map_or(u64::MAX, |all| {
-                let producers = args.producers as u64;
-                all / producers + u64::from((number as u64) < all % producers)
-            }),
+            limit: self.limit(number),
             in_flight: (args.in_flight > 0).then_some(args.in_flight),
         }
+    }
+
+    /// How many messages producer `number` sends at most.
+    pub(super) fn limit(&self, number: usize) -> u64 {
+        self.args.message_count.map_or(u64::MAX, |all| {
+            let producers = self.args.producers as u64;
+            all / producers + u64::from((number as u64) < all % producers)
+        })
     }
 
     async fn producer(&self, client: &Client) -> Result<Producer> {

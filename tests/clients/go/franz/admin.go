@@ -2,6 +2,8 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -25,15 +27,8 @@ func admin() {
 	alter := []kadm.AlterConfig{{Op: kadm.SetConfig, Name: "retention.ms", Value: &hour}}
 	altered, err := admin.AlterTopicConfigs(ctx, alter, topic)
 	check.Holds("a setting is changed", err == nil && altered[0].Err == nil, err, altered)
-	described, err := admin.DescribeTopicConfigs(ctx, topic)
-	check.Succeeds("settings are described", err)
-	found := ""
-	for _, config := range described[0].Configs {
-		if config.Key == "retention.ms" {
-			found = config.MaybeValue()
-		}
-	}
-	check.Equal("it is as changed", found, hour)
+	changed := check.Until(5*time.Second, func() bool { return setting(admin, topic, "retention.ms") == hour })
+	check.Holds("it is as changed", changed, setting(admin, topic, "retention.ms"))
 
 	brokers, err := admin.BrokerMetadata(ctx)
 	check.Succeeds("brokers", err)
@@ -42,4 +37,18 @@ func admin() {
 	check.Holds("log directories", err == nil && len(directories) > 0, err)
 	deleted, err := admin.DeleteTopics(ctx, topic)
 	check.Holds("the topic is deleted", err == nil && deleted.Error() == nil, err)
+}
+
+// setting is what a topic's setting is described as.
+func setting(admin *kadm.Client, topic, key string) string {
+	described, err := admin.DescribeTopicConfigs(ctx, topic)
+	if err != nil || len(described) != 1 {
+		return fmt.Sprint(err, described)
+	}
+	for _, config := range described[0].Configs {
+		if config.Key == key {
+			return config.MaybeValue()
+		}
+	}
+	return "missing"
 }

@@ -41,9 +41,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
             "warnings",
         ]))
     });
-    step("release binaries", &|| {
-        command(cargo().args(["build", "--release", "-p", "onrush", "-p", "onrush-loadgen"]))
-    });
+    step("release binaries", &release_binaries);
     step("tests", &|| {
         command(tests(options.all).args(["test", "--workspace", "--exclude", "onrush-tests"]))
     });
@@ -64,6 +62,17 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
 
 fn cargo() -> Command {
     Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()))
+}
+
+/// The programs that end-to-end tests and clients run. The load generator's Kafka client is built by
+/// make: with it where there is one.
+pub(crate) fn release_binaries() -> Outcome {
+    let mut build = cargo();
+    build.args(["build", "--release", "-p", "onrush", "-p", "onrush-loadgen"]);
+    if succeeds(Command::new("make").arg("--version")) {
+        build.args(["--features", "onrush-loadgen/kafka"]);
+    }
+    command(&mut build)
 }
 
 /// A cargo that tells the tests where the release binaries are and how much to do.

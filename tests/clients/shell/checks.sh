@@ -20,6 +20,9 @@ equal() { if [[ $2 == "$3" ]]; then pass "$1"; else fail "$1" "$2" "$3"; fi; }
 # matches WHAT FOUND REGULAR-EXPRESSION
 matches() { if grep -qE -- "$3" <<<"$2"; then pass "$1"; else fail "$1" "$2" "/$3/"; fi; }
 
+# json EXPRESSION: what it comes to, where `d` is the JSON on standard input.
+json() { python3 -c "import json, sys; d = json.load(sys.stdin); print($1)"; }
+
 # until_true SECONDS COMMAND...: waits until the command succeeds; whether it did.
 until_true() {
     local end=$((SECONDS + $1))

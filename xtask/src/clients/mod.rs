@@ -69,6 +69,11 @@ pub(crate) fn step(target: &Path, all: bool) -> Outcome {
 
 /// `cargo xtask clients`.
 pub(crate) fn run(target: &Path, options: &Options) -> anyhow::Result<()> {
+    if options.against.is_none()
+        && let Outcome::Failed(why) = crate::test::release_binaries()
+    {
+        bail!(why);
+    }
     match execute(target, options)? {
         Outcome::Passed => Ok(()),
         Outcome::Skipped(why) | Outcome::Failed(why) => bail!(why),

@@ -9,6 +9,7 @@ mod system;
 
 use super::Places;
 use super::cases::Case;
+use crate::steps::Outcome;
 use anyhow::{Context, bail};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -67,6 +68,11 @@ impl Kits {
             "franz-go" => go::command(places, "franz", what),
             "sarama" => go::command(places, "sarama", what),
             "kcat" => shell(places, what),
+            "load-generator" => {
+                let mut command = shell(places, what);
+                command.env("LOADGEN", places.binaries.join("onrush-loadgen"));
+                command
+            }
             "console" => {
                 let mut command = shell(places, what);
                 command.env("KAFKA_CLASSPATH", java::class_path(places, "kafka"));
@@ -86,6 +92,7 @@ fn manager(kit: &str) -> anyhow::Result<&'static str> {
         "node" => "npm",
         "franz-go" | "sarama" => "go",
         "kcat" => "apt",
+        "load-generator" => "cargo",
         "console" | "java" | "spring" | "flink" | "streams" => "maven",
         _ => bail!("there is no kit {kit:?}; xtask/src/clients/kits/mod.rs has them"),
     })
@@ -107,7 +114,10 @@ fn install(places: &Places, kit: &str) -> Result<(), String> {
         "node" => node::install(places),
         "franz-go" => go::install(places, "franz"),
         "sarama" => go::install(places, "sarama"),
-        "kcat" => system::require("kcat", "kcat"),
+        "kcat" => {
+            system::require("kcat", "kcat").and_then(|()| system::require("python3", "python3"))
+        }
+        "load-generator" => load_generator(),
         kit => java::install(places, folder(kit)),
     };
     let took = began.elapsed().as_secs_f64();
@@ -116,6 +126,17 @@ fn install(places: &Places, kit: &str) -> Result<(), String> {
         Err(error) => println!("  MISSING  {kit}: {error:#}"),
     }
     done.map_err(|error| format!("{error:#}"))
+}
+
+/// Builds our own, whose Kafka client takes a C compiler and make.
+fn load_generator() -> anyhow::Result<()> {
+    for (program, package) in [("cc", "gcc"), ("make", "make"), ("python3", "python3")] {
+        system::require(program, package)?;
+    }
+    match crate::test::release_binaries() {
+        Outcome::Passed => Ok(()),
+        Outcome::Failed(why) | Outcome::Skipped(why) => bail!(why),
+    }
 }
 
 /// A case that is a shell script.

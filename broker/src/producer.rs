@@ -318,6 +318,13 @@ impl ProducerTable {
         last.map(|batch| Offset::new(batch.next_offset.get().saturating_sub(1)))
     }
 
+    /// Where the markers of the aborted transactions are that readers are told of.
+    pub(crate) fn aborted_markers(&self) -> Vec<Offset> {
+        self.transactions.as_ref().map_or_else(Vec::new, |transactions| {
+            transactions.index().iter().map(|aborted| aborted.last).collect()
+        })
+    }
+
     /// Nothing is left of the aborted transactions with these markers, given in order: readers need
     /// not be told of them, and must not be once the markers have gone, too.
     pub(crate) fn forget_aborted(&mut self, markers: &[Offset]) {

@@ -275,5 +275,8 @@ fn open_log(
     }
     // What recovery publishes is durable, the markers with it.
     producers.settle(recovered.writer.written_end());
+    if !recovered.report.clean && core.settings().config.cleanup.compacts {
+        crate::cleaner::forget_cleaned(&mut producers, &recovered.reader);
+    }
     Ok((SharedLog::new(name, recovered.writer, recovered.reader, producers), recovered.report))
 }

@@ -4,6 +4,7 @@
 //! pace holds reading and writing below a rate. The broker's own journals are not cleaned: they have
 //! snapshots.
 
+mod reopened;
 mod run;
 mod settings;
 
@@ -21,6 +22,7 @@ use crate::broker::Inner;
 use crate::services::Services;
 use crate::shared_log::SharedLog;
 
+pub(crate) use reopened::forget_cleaned;
 use run::Run;
 pub use settings::CleanerSettings;
 

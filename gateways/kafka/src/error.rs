@@ -22,6 +22,7 @@ pub(crate) fn code(error: &Error) -> ErrorCode {
         Error::InvalidRequest { .. } => ErrorCode::INVALID_REQUEST,
         Error::OffsetOutOfRange { .. } => ErrorCode::OFFSET_OUT_OF_RANGE,
         Error::BatchInvalid(reason) => batch(reason),
+        Error::NullKey { .. } => ErrorCode::INVALID_RECORD,
         Error::BatchTooLarge { .. } => ErrorCode::MESSAGE_TOO_LARGE,
         Error::InvalidTimestamp { .. } => ErrorCode::INVALID_TIMESTAMP,
         Error::OutOfOrderSequence { .. } => ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER,

@@ -24,6 +24,7 @@ pub(crate) struct ConfigFile {
     broker: Broker,
     kafka: Kafka,
     group: Group,
+    cleaner: Cleaner,
     topic: BTreeMap<Spanned<String>, Spanned<toml::Value>>,
 }
 
@@ -61,6 +62,16 @@ struct Kafka {
     num_partitions: Option<u32>,
     request_max_bytes: Option<u32>,
     connections_max: Option<usize>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Cleaner {
+    enabled: Option<bool>,
+    interval_ms: Option<u64>,
+    map_bytes: Option<usize>,
+    bytes_per_second: Option<u64>,
+    batch_bytes_max: Option<usize>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -129,6 +140,12 @@ impl Configuration {
         set(&mut config.group.rebalance_timeout_ms, group.rebalance_timeout_ms);
         set(&mut config.group.offsets_retention_ms, group.offsets_retention_ms);
         set(&mut config.group.members_max, group.members_max);
+        let cleaner = &self.file.cleaner;
+        set(&mut config.cleaner.enabled, cleaner.enabled);
+        set(&mut config.cleaner.interval, cleaner.interval_ms.map(Duration::from_millis));
+        set(&mut config.cleaner.map_bytes, cleaner.map_bytes);
+        set(&mut config.cleaner.bytes_per_second, cleaner.bytes_per_second);
+        set(&mut config.cleaner.batch_bytes_max, cleaner.batch_bytes_max);
         if let Some(acks) = &broker.acks_minimum {
             config.acks_minimum = Acks::parse(acks.get_ref()).ok_or_else(|| {
                 self.at(&acks.span(), "acks_minimum is one of \"0\", \"1\", \"all\"")

@@ -1,11 +1,13 @@
 # The Kafka command line tools by their usual names, run from the libraries that Maven fetched: what
 # the bin/*.sh of a Kafka release do. Sourced, not run.
-: "${KAFKA_CLASSPATH:?the jars of kafka-tools and kafka_2.13}"
+: "${KAFKA_TOOLS:?the folder with the libraries of kafka-tools and kafka_2.13}"
 server=(--bootstrap-server "$KAFKA")
 
-# The flags make a tool start in half the time; none needs more than the interpreter and C1.
+# The flags, and the archive of classes, make a tool start in half the time.
 tool() {
-    java -Xmx256m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xshare:auto -cp "$KAFKA_CLASSPATH" "$@"
+    java -Xmx256m -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:SharedArchiveFile="$KAFKA_TOOLS/tools.jsa" \
+        -Xlog:disable -Dlog4j2.configurationFile="$KAFKA_TOOLS/classes/log4j2.properties" \
+        -cp "$KAFKA_TOOLS/libraries/*" "$@"
 }
 kafka-topics() { tool org.apache.kafka.tools.TopicCommand "${server[@]}" "$@"; }
 kafka-configs() { tool kafka.admin.ConfigCommand "${server[@]}" "$@"; }

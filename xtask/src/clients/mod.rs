@@ -71,9 +71,7 @@ pub(crate) fn step(target: &Path, all: bool) -> Outcome {
 /// `cargo xtask clients`.
 pub(crate) fn run(target: &Path, options: &Options) -> anyhow::Result<()> {
     let ours = options.against.is_none() && std::env::var_os("ONRUSH_BINARIES").is_none();
-    if ours
-        && let Outcome::Failed(why) = crate::test::release_binaries()
-    {
+    if ours && let Outcome::Failed(why) = crate::test::release_binaries() {
         bail!(why);
     }
     match execute(target, options)? {

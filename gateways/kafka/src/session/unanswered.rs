@@ -3,12 +3,12 @@
 use onrush_broker::Placed;
 use onrush_kafka_protocol::produce::{ProduceResponseWriter, ProducedPartition};
 use onrush_kafka_protocol::{EncodeError, ErrorCode};
-use onrush_record::Offset;
 use smallvec::SmallVec;
 
 use super::frame::Head;
 use super::joining;
 use super::topic::{Named, Refusal};
+use crate::lookup::wire_offset;
 
 /// What is known of its answer, and how many parts are missing from that.
 pub(super) struct Unanswered {
@@ -93,9 +93,9 @@ impl Part {
             Ok(placed) => ProducedPartition {
                 index: self.index,
                 error_code: ErrorCode::NONE,
-                base_offset: signed(placed.base_offset),
+                base_offset: wire_offset(placed.base_offset),
                 log_append_time_ms: placed.timestamp,
-                log_start_offset: signed(placed.log_start),
+                log_start_offset: wire_offset(placed.log_start),
                 error_message: None,
                 current_leader: None,
             },
@@ -121,9 +121,4 @@ fn as_known(code: ErrorCode, version: i16) -> ErrorCode {
         }
         other => other,
     }
-}
-
-/// An offset as it travels.
-pub(super) fn signed(offset: Offset) -> i64 {
-    i64::try_from(offset.get()).unwrap_or(i64::MAX)
 }

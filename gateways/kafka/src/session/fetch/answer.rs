@@ -11,9 +11,9 @@ use onrush_kafka_protocol::{EncodeError, ErrorCode};
 
 use super::source::Source;
 use crate::error::code;
+use crate::lookup::wire_offset;
 use crate::session::frame::Head;
 use crate::session::topic::Named;
-use crate::session::unanswered::signed;
 
 /// An encoded answer, and which slices belong where in it.
 pub(super) type Encoded = Result<(Vec<u8>, Vec<(usize, Slice)>), EncodeError>;
@@ -60,9 +60,9 @@ impl Part {
         });
         let ends = partition.ends();
         Part {
-            high_watermark: signed(ends.readable),
-            last_stable: signed(ends.last_stable),
-            log_start: signed(ends.start),
+            high_watermark: wire_offset(ends.readable),
+            last_stable: wire_offset(ends.last_stable),
+            log_start: wire_offset(ends.start),
             aborted,
             slice: read.map(|read| read.slice),
             ..Part::failed(source.index, ErrorCode::NONE)
@@ -146,7 +146,7 @@ impl Part {
 fn aborted(transaction: &broker::AbortedTransaction) -> AbortedTransaction {
     AbortedTransaction {
         producer_id: transaction.producer.get(),
-        first_offset: signed(transaction.first_offset),
+        first_offset: wire_offset(transaction.first_offset),
     }
 }
 

@@ -1,6 +1,5 @@
 //! One partition that a fetch reads.
 
-use std::cmp::Ordering;
 use std::sync::Arc;
 
 use onrush_broker::{Cursor, Error, Partition, Signal, SliceRead};
@@ -8,6 +7,7 @@ use onrush_kafka_protocol::ErrorCode;
 use onrush_kafka_protocol::messages::FetchRequestFetchPartition;
 use onrush_record::Offset;
 
+use crate::lookup;
 use crate::session::topic::Refusal;
 
 /// A partition, and what is asked of it.
@@ -31,7 +31,7 @@ impl Source {
     ) -> Source {
         let from = u64::try_from(asked.fetch_offset).map(Offset::new);
         let partition = partition.map_err(|refusal| refusal.code).and_then(|partition| {
-            check_epoch(&partition, asked.current_leader_epoch)?;
+            lookup::check_epoch(&partition, asked.current_leader_epoch)?;
             Ok(partition)
         });
         let (partition, from) = match (partition, from) {
@@ -84,15 +84,5 @@ impl Source {
     /// Whether this has waited for what comes at the offset that is read.
     pub(super) fn waited_at_the_end(&self) -> bool {
         self.asked_at == Some(self.from)
-    }
-}
-
-/// Kafka refuses who does not know the leader's epoch, or knows one that is not yet.
-fn check_epoch(partition: &Partition, named: i32) -> Result<(), ErrorCode> {
-    let Ok(named) = u32::try_from(named) else { return Ok(()) };
-    match named.cmp(&partition.leader_epoch().get()) {
-        Ordering::Equal => Ok(()),
-        Ordering::Less => Err(ErrorCode::FENCED_LEADER_EPOCH),
-        Ordering::Greater => Err(ErrorCode::UNKNOWN_LEADER_EPOCH),
     }
 }

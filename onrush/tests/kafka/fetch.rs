@@ -180,6 +180,14 @@ fn a_fetch_at_the_end_gives_up_in_time() {
 }
 
 #[test]
+fn a_fetch_of_nothing_does_not_wait() {
+    let served = Served::new(Config::ephemeral());
+    let nothing = FetchRequest { topics: Vec::new(), ..waiting("t", 0, 1) };
+    let answer: FetchResponse = served.open().ask(&nothing, FETCH);
+    assert!(answer.responses.is_empty());
+}
+
+#[test]
 fn there_are_no_fetch_sessions() {
     let served = Served::new(Config::ephemeral());
     served.topic("t", 1);

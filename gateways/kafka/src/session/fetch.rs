@@ -87,7 +87,8 @@ impl Session {
             fetch.sources.extend(sources);
             fetch.topics.push((topic.named, of_topic.partitions.len()));
         }
-        if !self.try_answer(&mut fetch, wait.is_zero()) {
+        let at_once = wait.is_zero() || fetch.sources.is_empty();
+        if !self.try_answer(&mut fetch, at_once) {
             self.note_deadline(fetch.deadline);
             self.queue.begin(Running::Fetch(Box::new(fetch)));
         }

@@ -1,7 +1,5 @@
 //! Frames: four bytes of length, then a request with its header.
 
-use onrush_broker::Held;
-use onrush_gateway_net::Source;
 use onrush_kafka_protocol::{ApiKey, DecodeError, Reader, RequestHeaderView};
 
 /// Bytes of the length field.
@@ -79,11 +77,4 @@ impl Head {
         let header = RequestHeaderView::decode(&mut reader)?;
         Ok((header, reader))
     }
-}
-
-/// A whole frame that waits for its turn, counted against the broker's budget.
-pub(super) struct Kept {
-    pub(super) head: Head,
-    pub(super) source: Source,
-    pub(super) _held: Option<Held>,
 }

@@ -12,6 +12,7 @@ mod produce;
 mod queue;
 mod topic;
 mod unanswered;
+mod waiting;
 
 use std::ops::Range;
 use std::rc::Rc;
@@ -23,7 +24,7 @@ use onrush_broker::Signal;
 use onrush_gateway_net::{Conversation, Inbox, Lanes, Outbox, Shared, Source, TailFrame, Turn};
 use onrush_kafka_protocol::{ApiKey, RequestHeader, response_frame};
 
-use self::frame::{Broken, Head, Kept, frame_len};
+use self::frame::{Broken, Head, frame_len};
 use self::queue::{Queue, Running, waits};
 use crate::context::Context;
 use crate::handle::api_versions;
@@ -103,12 +104,7 @@ impl Session {
         if self.queue.may_begin(head) {
             return self.begin(turn, head, source);
         }
-        let source = source.kept(turn);
-        let held = match &source {
-            Source::Own(bytes) => Some(self.context.broker.budget().hold(bytes.len() as u64)),
-            Source::Hot(_) | Source::Tail(_) => None,
-        };
-        self.queue.wait(Kept { head, source, _held: held });
+        self.queue.waiting.push(source, turn, self.context.broker.budget());
     }
 
     /// Begins a request. What it wants appended is gathered.
@@ -185,9 +181,10 @@ impl Session {
                 },
                 _ => {}
             }
-            let Some(Kept { head, source, _held }) = self.queue.next() else { return false };
             let shared = Rc::clone(&self.shared);
-            self.begin(&mut shared.turn.borrow_mut(), head, source);
+            let mut turn = shared.turn.borrow_mut();
+            let Some((head, source)) = self.queue.next(&turn) else { return false };
+            self.begin(&mut turn, head, source);
         }
         false
     }
@@ -216,7 +213,7 @@ impl Conversation for Session {
 
     fn may_receive(&mut self) -> bool {
         !self.closing
-            && !self.queue.has_waiting()
+            && self.queue.waiting.is_empty()
             && self.queue.running.len() < self.context.options.in_flight_max as usize
             && self.outbox.encoded_len() < self.context.options.outbox_bytes_max
             && (!self.produces || self.context.broker.budget().admit(&self.signal))

@@ -2,13 +2,14 @@
 
 use std::collections::VecDeque;
 
-use onrush_gateway_net::RequestKey;
+use onrush_gateway_net::{RequestKey, Source, Turn};
 use onrush_kafka_protocol::ApiKey;
 
 use super::fetch::Fetch;
-use super::frame::{Head, Kept};
+use super::frame::Head;
 use super::joining::Joining;
 use super::unanswered::Unanswered;
+use super::waiting::Waiting;
 use crate::dispatch::Call;
 
 /// A request that has begun.
@@ -30,7 +31,7 @@ pub(super) struct Queue {
     /// The number of the first in `running`.
     first: u64,
     pub(super) running: VecDeque<Running>,
-    waiting: VecDeque<Kept>,
+    pub(super) waiting: Waiting,
 }
 
 impl Queue {
@@ -50,20 +51,13 @@ impl Queue {
         RequestKey(self.first + self.running.len() as u64 - 1)
     }
 
-    /// A request waits for those before it.
-    pub(super) fn wait(&mut self, kept: Kept) {
-        self.waiting.push_back(kept);
-    }
-
     /// The next of those that wait, if it may begin now.
-    pub(super) fn next(&mut self) -> Option<Kept> {
-        let next = self.waiting.front()?;
-        if self.may_run(next.head.key) { self.waiting.pop_front() } else { None }
-    }
-
-    /// Whether any wait.
-    pub(super) fn has_waiting(&self) -> bool {
-        !self.waiting.is_empty()
+    pub(super) fn next(&mut self, turn: &Turn) -> Option<(Head, Source)> {
+        let head = self.waiting.head(turn)?;
+        if !self.may_run(head.key) {
+            return None;
+        }
+        self.waiting.pop().map(|source| (head, source))
     }
 
     /// A produce that has begun.
@@ -98,14 +92,14 @@ impl Queue {
 
     /// Forgets what has not begun.
     pub(super) fn drop_waiting(&mut self) {
-        self.waiting = VecDeque::new();
+        self.waiting = Waiting::default();
     }
 
     /// Forgets everything.
     pub(super) fn clear(&mut self) {
         self.first += self.running.len() as u64;
         self.running = VecDeque::new();
-        self.waiting = VecDeque::new();
+        self.waiting = Waiting::default();
     }
 
     /// Whether nothing is owed but what nobody waits for any more once the client sends no more.

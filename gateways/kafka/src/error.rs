@@ -24,6 +24,7 @@ pub(crate) fn code(error: &Error) -> ErrorCode {
         Error::BatchInvalid(reason) => batch(reason),
         Error::NullKey { .. } => ErrorCode::INVALID_RECORD,
         Error::BatchTooLarge { .. } => ErrorCode::MESSAGE_TOO_LARGE,
+        Error::NullKey { .. } => ErrorCode::INVALID_RECORD,
         Error::InvalidTimestamp { .. } => ErrorCode::INVALID_TIMESTAMP,
         Error::OutOfOrderSequence { .. } => ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER,
         Error::FencedProducer { .. } => ErrorCode::INVALID_PRODUCER_EPOCH,
@@ -41,8 +42,8 @@ pub(crate) fn code(error: &Error) -> ErrorCode {
         | Error::DataDirLocked { .. }
         | Error::NewerFormat { .. }
         | Error::Io { .. } => ErrorCode::KAFKA_STORAGE_ERROR,
-        // Only conditional appends of the native protocol meet these.
-        _ => ErrorCode::UNKNOWN_SERVER_ERROR,
+        // Only conditional appends of the native protocol meet it.
+        Error::ExpectedOffsetMismatch { .. } => ErrorCode::UNKNOWN_SERVER_ERROR,
     }
 }
 

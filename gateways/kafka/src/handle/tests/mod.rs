@@ -6,6 +6,7 @@ mod groups;
 mod metadata;
 mod offsets;
 mod others;
+mod seen;
 mod shares;
 mod topics;
 mod transactions;

@@ -82,7 +82,9 @@ pub(crate) async fn share_fetch(
             member: &member,
             partitions: &session.partitions,
             max_records: request.max_records.unsigned_abs(),
-            max_bytes: u32::try_from(request.max_bytes).unwrap_or(0),
+            // A batch is answered with however little was asked for: else one would wait for
+            // what is there already.
+            max_bytes: u32::try_from(request.max_bytes).unwrap_or(0).max(1),
             mode: if request.share_acquire_mode == RECORD_LIMIT {
                 AcquireMode::RecordLimit
             } else {
@@ -151,9 +153,10 @@ async fn acquire(
             let _ = ctx.broker.share_wake(wanted.group, *partition, &signal);
         }
         let mut woken = pin!(signal.notified());
-        let late = poll_fn(|task| match woken.as_mut().poll(task) {
-            Poll::Ready(()) => Poll::Ready(false),
-            Poll::Pending => sleep.as_mut().poll(task).map(|()| true),
+        // The time first: it ends the wait even if there is a reason to look again each time.
+        let late = poll_fn(|task| match sleep.as_mut().poll(task) {
+            Poll::Ready(()) => Poll::Ready(true),
+            Poll::Pending => woken.as_mut().poll(task).map(|()| false),
         });
         if late.await {
             acquire_now(ctx, wanted, parts).await;
@@ -190,8 +193,8 @@ async fn acquire_now(
                 describe(ctx, acquired).await
             }
             // Clients know only errors of partitions here: a member that is gone meanwhile gets
-            // nothing, and is told by its next heartbeat or fetch.
-            Err(Error::Share(_) | Error::Group(_)) => continue,
+            // nothing, at once, and is told by its next heartbeat or fetch.
+            Err(Error::Share(_) | Error::Group(_)) => return true,
             Err(error) => Err((code(&error), error.to_string())),
         };
         found = true;

@@ -45,7 +45,9 @@ fn fetch(
         group_id: Some("s".to_owned()),
         member_id: Some("m".to_owned()),
         share_session_epoch: epoch,
-        max_bytes: 1 << 20,
+        // However little is asked for, a batch comes, and nobody waits for what is there.
+        max_bytes: 0,
+        max_wait_ms: 60_000,
         max_records: 500,
         batch_size: 500,
         topics: vec![ShareFetchRequestFetchTopic { topic_id, partitions: vec![partition] }],

@@ -24,7 +24,6 @@ pub(crate) fn code(error: &Error) -> ErrorCode {
         Error::BatchInvalid(reason) => batch(reason),
         Error::NullKey { .. } => ErrorCode::INVALID_RECORD,
         Error::BatchTooLarge { .. } => ErrorCode::MESSAGE_TOO_LARGE,
-        Error::NullKey { .. } => ErrorCode::INVALID_RECORD,
         Error::InvalidTimestamp { .. } => ErrorCode::INVALID_TIMESTAMP,
         Error::OutOfOrderSequence { .. } => ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER,
         Error::FencedProducer { .. } => ErrorCode::INVALID_PRODUCER_EPOCH,

@@ -1,6 +1,7 @@
 //! One partition: a log with producers in front and readers behind.
 
 mod check;
+mod decided;
 mod judge;
 mod produce;
 mod transactions;

@@ -276,6 +276,12 @@ impl ProducerTable {
         transactions.map_or_else(Vec::new, |transactions| transactions.aborted(from, to))
     }
 
+    /// The end of the last aborted transaction.
+    pub(crate) fn aborted_below(&self) -> Offset {
+        let last = self.transactions.as_ref().and_then(|transactions| transactions.index().back());
+        last.map_or(Offset::ZERO, |aborted| aborted.last.plus(1))
+    }
+
     /// Every producer, in order of id.
     pub(crate) fn producers(&self) -> Vec<ActiveProducer> {
         let known = self.known.iter().flat_map(|known| known.iter());

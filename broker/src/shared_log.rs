@@ -53,6 +53,8 @@ pub(crate) struct SharedLog {
     pub(crate) stable: WakeList,
     /// Where the earliest transaction begins whose end is not durable; the largest number: none.
     unstable: AtomicU64,
+    /// No aborted transaction reaches this offset; 0: there is none.
+    aborted_below: AtomicU64,
     /// It stands in the sync loop's queue.
     pub(crate) dirty: crate::sync::AtomicBool,
     /// It stands in the list of logs to checkpoint.
@@ -71,6 +73,7 @@ impl SharedLog {
         producers: ProducerTable,
     ) -> Arc<SharedLog> {
         let unstable = AtomicU64::new(unstable_from(&producers));
+        let aborted_below = AtomicU64::new(producers.aborted_below().get());
         Arc::new(SharedLog {
             name,
             reader,
@@ -79,6 +82,7 @@ impl SharedLog {
             readable: WakeList::default(),
             stable: WakeList::default(),
             unstable,
+            aborted_below,
             dirty: crate::sync::AtomicBool::new(false),
             changed: AtomicBool::new(false),
             deleted: AtomicBool::new(false),
@@ -107,7 +111,13 @@ impl SharedLog {
     /// Tells readers which transactions the table knows. Call it under the lock that the table was
     /// changed under: before a batch that begins one is written, after a marker was.
     pub(crate) fn tell_unstable(&self, producers: &ProducerTable) {
+        self.aborted_below.store(producers.aborted_below().get(), Ordering::SeqCst);
         self.unstable.store(unstable_from(producers), Ordering::SeqCst);
+    }
+
+    /// Whether an aborted transaction may have records at `from` or later, without a lock.
+    pub(crate) fn may_hold_aborted(&self, from: Offset) -> bool {
+        from.get() < self.aborted_below.load(Ordering::SeqCst)
     }
 
     /// Does anybody wait for something to read?

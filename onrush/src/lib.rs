@@ -27,6 +27,8 @@ mod ephemeral;
 mod error;
 mod listen;
 mod onrush;
+#[cfg(test)]
+mod tests;
 mod time;
 
 pub use onrush_client as client;

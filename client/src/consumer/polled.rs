@@ -104,6 +104,7 @@ impl<'a> Iterator for PolledRecords<'a> {
                 }
             }
             match self.batches.next_batch()? {
+                Ok(batch) if batch.header().attributes.is_control() => {}
                 Ok(batch) => match self.open(&batch) {
                     Ok(records) => self.records = Some(records),
                     Err(error) => return self.fail(error),

@@ -112,6 +112,13 @@ impl Slot {
                 first_wanted = end;
                 continue;
             }
+            // What ends a transaction holds no records of anybody's.
+            if batch.header().attributes.is_control() && first_wanted == end - len {
+                first_wanted = end;
+                next = batch.header().next_offset();
+                self.position = next;
+                continue;
+            }
             next = batch.header().next_offset();
             if packed {
                 let plain = batch.decompress_into(&mut scratch.plain, cap);

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use onrush_broker::{Cursor, Partition, Slice, Warming};
+use onrush_broker::{Cursor, Ends, Partition, Result as Read, Slice, SliceRead, Warming};
 use onrush_gateway_net::Conversation as _;
+use onrush_protocol::request::Isolation;
 use onrush_protocol::request::{FetchPart, FetchRequest};
 use onrush_protocol::response::{FetchPartResponse, FetchResponse};
 use onrush_protocol::wire::Maybe;
@@ -23,6 +24,7 @@ struct Source {
     asked: FetchPart,
     partition: Result<Arc<Partition>, WireError>,
     cursor: Cursor,
+    isolation: Isolation,
     /// The end of the log at which the partition was asked to wake us.
     asked_at: Option<Offset>,
 }
@@ -68,13 +70,37 @@ impl Fetches {
     }
 }
 
+fn read(
+    partition: &Partition,
+    isolation: Isolation,
+    from: Offset,
+    max_bytes: u32,
+    cursor: &mut Cursor,
+) -> Read<Option<SliceRead>> {
+    match isolation {
+        Isolation::ReadUncommitted => partition.fetch(from, max_bytes, cursor),
+        Isolation::ReadCommitted => {
+            let read = partition.fetch_committed(from, max_bytes, cursor)?;
+            read.map(|read| partition.decided(read)).transpose()
+        }
+    }
+}
+
+/// The end of what may be read.
+fn end(isolation: Isolation, ends: &Ends) -> Offset {
+    match isolation {
+        Isolation::ReadUncommitted => ends.readable,
+        Isolation::ReadCommitted => ends.last_stable,
+    }
+}
+
 impl Source {
     fn read(&mut self, room: u32, found: &mut Found) {
         let (error, length, ends) = match &self.partition {
             Err(error) => (Some(error.clone()), 0, None),
             Ok(partition) => {
                 let max = self.asked.max_bytes.min(room);
-                match partition.fetch(self.asked.offset, max, &mut self.cursor) {
+                match read(partition, self.isolation, self.asked.offset, max, &mut self.cursor) {
                     Err(error) => (Some(wire_error(&error)), 0, Some(partition.ends())),
                     Ok(None) => (None, 0, Some(partition.ends())),
                     Ok(Some(read)) => {
@@ -90,7 +116,7 @@ impl Source {
         found.parts.push(FetchPartResponse {
             error: Maybe(error),
             log_start: Maybe(ends.as_ref().map(|ends| ends.start)),
-            readable_end: Maybe(ends.as_ref().map(|ends| ends.readable)),
+            readable_end: Maybe(ends.as_ref().map(|ends| end(self.isolation, ends))),
             payload_length: length,
         });
     }
@@ -122,7 +148,7 @@ impl Source {
         found.parts.push(FetchPartResponse {
             error: Maybe(error),
             log_start: Maybe(ends.as_ref().map(|ends| ends.start)),
-            readable_end: Maybe(ends.as_ref().map(|ends| ends.readable)),
+            readable_end: Maybe(ends.as_ref().map(|ends| end(self.isolation, ends))),
             payload_length: 0,
         });
     }
@@ -142,7 +168,8 @@ impl Session {
                     .and_then(|partition| {
                         epoch_error(asked.leader_epoch, &partition).map_or(Ok(partition), Err)
                     });
-                Source { asked, partition, cursor: Cursor::default(), asked_at: None }
+                let (cursor, isolation) = (Cursor::default(), request.isolation);
+                Source { asked, partition, cursor, isolation, asked_at: None }
             })
             .collect();
         let wait = Duration::from_millis(u64::from(request.max_wait_ms));
@@ -235,10 +262,13 @@ impl Session {
     fn wait_for_more(&self, pending: &mut Pending) {
         for source in &mut pending.sources {
             if let Ok(partition) = &source.partition {
-                let end = partition.ends().readable.max(source.asked.offset);
+                let end = end(source.isolation, &partition.ends()).max(source.asked.offset);
                 if source.asked_at != Some(end) {
                     source.asked_at = Some(end);
-                    partition.wake_on_readable(end, &self.signal);
+                    match source.isolation {
+                        Isolation::ReadUncommitted => partition.wake_on_readable(end, &self.signal),
+                        Isolation::ReadCommitted => partition.wake_on_stable(end, &self.signal),
+                    }
                 }
             }
         }

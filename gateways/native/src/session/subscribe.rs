@@ -129,7 +129,8 @@ impl Session {
         };
         self.subscriptions.all.insert(number, subscription);
         self.subscriptions.ready = true;
-        Ok(SubscribeResponse { log_start: ends.start, readable_end: ends.readable, leader_epoch })
+        let (log_start, readable_end) = (ends.start, ends.last_stable);
+        Ok(SubscribeResponse { log_start, readable_end, leader_epoch })
     }
 
     pub(super) fn credit(&mut self, request: &CreditRequest) {
@@ -197,7 +198,7 @@ impl Session {
                     subscription: number,
                     error: Maybe::NONE,
                     log_start: Maybe::some(ends.start),
-                    readable_end: Maybe::some(ends.readable),
+                    readable_end: Maybe::some(ends.last_stable),
                 };
                 self.outbox.push(Opcode::Deliver, Some(slice), |body| deliver.encode(body));
                 self.subscriptions.all.insert(number, subscription);
@@ -243,7 +244,7 @@ impl Session {
         let max = credit.min(self.options.deliver_frame_bytes);
         loop {
             let Subscription { partition, offset, cursor, .. } = subscription;
-            match partition.fetch(*offset, max, cursor) {
+            match partition.fetch_committed(*offset, max, cursor) {
                 Err(error) => return Turn::End(wire_error(&error)),
                 Ok(Some(read)) => return self.warmed(subscription, read),
                 Ok(None) if matches!(subscription.waits, Waits::Records) => {
@@ -252,7 +253,7 @@ impl Session {
                 }
                 Ok(None) => {
                     // Asked first and looked again afterwards, so that nothing slips between.
-                    partition.wake_on_readable(*offset, &self.signal);
+                    partition.wake_on_stable(*offset, &self.signal);
                     subscription.waits = Waits::Records;
                 }
             }
@@ -274,7 +275,12 @@ impl Session {
 }
 
 impl Subscription {
+    /// Takes what is in memory, but for what was aborted.
     fn take(&mut self, read: SliceRead) -> Turn {
+        let read = match self.partition.decided(read) {
+            Ok(read) => read,
+            Err(error) => return Turn::End(wire_error(&error)),
+        };
         self.offset = read.next;
         self.credit -= i64::from(read.slice.len());
         self.waits = Waits::Turn;

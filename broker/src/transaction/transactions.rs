@@ -177,8 +177,9 @@ impl Transactions {
             CompleteAbort, CompleteCommit, Empty, Ongoing, PrepareAbort, PrepareCommit,
         };
         let known = self.of(id, who)?;
-        if bump && known.previous == Some(who) && known.current != who {
-            // Its answer was lost.
+        let again = known.previous == Some(who) && known.current != who;
+        if bump && again && known.current.epoch.get() <= LAST_EPOCH {
+            // Its answer was lost; or it was fenced for taking too long, and wants what has happened.
             match (known.state, commits) {
                 (PrepareCommit, true) | (PrepareAbort, false) => {
                     return Ok(End::UnderWay(known.current));

@@ -125,7 +125,11 @@ fn fencing_at_the_very_end_gives_that_epoch_to_nobody() {
     all.begin_ending("a", ending);
     let decision = all.decide(0, "a").unwrap();
     all.apply(decision, Offset::ZERO);
+    let late = all.end("a", last, false, true, None);
+    assert!(matches!(late, Err(TransactionError::Fenced { .. })), "{late:?}");
     complete(&mut all);
+    let late = all.end("a", last, false, true, None);
+    assert!(matches!(late, Err(TransactionError::Fenced { .. })), "{late:?}");
     for expected in [None, Some(last)] {
         let next = all.init(0, "a", TIMEOUT_MS, expected, fresh(9)).unwrap();
         let Init::Given(who, _) = next else { panic!("{next:?}") };

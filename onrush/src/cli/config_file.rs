@@ -25,6 +25,7 @@ pub(crate) struct ConfigFile {
     kafka: Kafka,
     group: Group,
     cleaner: Cleaner,
+    transaction: Transaction,
     topic: BTreeMap<Spanned<String>, Spanned<toml::Value>>,
 }
 
@@ -82,6 +83,13 @@ struct Group {
     rebalance_timeout_ms: Option<u32>,
     members_max: Option<usize>,
     offsets_retention_ms: Option<i64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Transaction {
+    timeout_max_ms: Option<i32>,
+    id_expiration_ms: Option<i64>,
 }
 
 /// A file read and understood, with its text for messages that name a line.
@@ -146,6 +154,9 @@ impl Configuration {
         set(&mut config.cleaner.map_bytes, cleaner.map_bytes);
         set(&mut config.cleaner.bytes_per_second, cleaner.bytes_per_second);
         set(&mut config.cleaner.batch_bytes_max, cleaner.batch_bytes_max);
+        let transaction = &self.file.transaction;
+        set(&mut config.transaction.timeout_max_ms, transaction.timeout_max_ms);
+        set(&mut config.transaction.id_expiration_ms, transaction.id_expiration_ms);
         if let Some(acks) = &broker.acks_minimum {
             config.acks_minimum = Acks::parse(acks.get_ref()).ok_or_else(|| {
                 self.at(&acks.span(), "acks_minimum is one of \"0\", \"1\", \"all\"")

@@ -1,7 +1,7 @@
 //! What was fetched, without what does not count: for readers that know nothing of transactions.
 
-use onrush_record::batch::{BatchError, Batches, HEADER_LEN, set_producer, stamp};
-use onrush_record::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Sequence};
+use onrush_record::batch::{BatchError, Batches, filler};
+use onrush_record::{LeaderEpoch, Offset, ProducerId};
 use onrush_storage::{ReadMode, Slice, SliceRead};
 
 use super::Partition;
@@ -80,24 +80,10 @@ impl Gap {
     }
 }
 
-/// A batch without records that takes up so many offsets.
-fn filler(base: Offset, count: u64, epoch: LeaderEpoch) -> [u8; HEADER_LEN] {
-    let mut bytes = [0; HEADER_LEN];
-    let delta = i32::try_from(count.saturating_sub(1)).unwrap_or(i32::MAX);
-    bytes[8..12].copy_from_slice(&49i32.to_be_bytes());
-    bytes[16] = 2;
-    bytes[23..27].copy_from_slice(&delta.to_be_bytes());
-    bytes[27..35].copy_from_slice(&(-1i64).to_be_bytes());
-    bytes[35..43].copy_from_slice(&(-1i64).to_be_bytes());
-    stamp(&mut bytes, base, epoch);
-    // Nobody's; this computes the checksum too.
-    set_producer(&mut bytes, ProducerId::NONE, ProducerEpoch::NONE, Sequence::NONE);
-    bytes
-}
-
 #[cfg(test)]
 mod tests {
-    use onrush_record::batch::{BatchBuilder, Codec, Marker};
+    use onrush_record::batch::{BatchBuilder, Codec, Marker, stamp};
+    use onrush_record::{ProducerEpoch, Sequence};
 
     use super::*;
 

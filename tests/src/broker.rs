@@ -13,8 +13,8 @@ pub struct ServeOptions {
     pub data: PathBuf,
     /// The native listener; port 0 lets the system choose.
     pub native: String,
-    /// The Kafka listener, likewise.
-    pub kafka: String,
+    /// The Kafka listener, likewise; nothing: not asked for.
+    pub kafka: Option<String>,
     /// Further arguments of `onrush serve`.
     pub more: Vec<String>,
 }
@@ -24,7 +24,7 @@ impl ServeOptions {
     #[must_use]
     pub fn at(data: &Path) -> Self {
         let any = || "127.0.0.1:0".to_owned();
-        Self { data: data.to_owned(), native: any(), kafka: any(), more: Vec::new() }
+        Self { data: data.to_owned(), native: any(), kafka: Some(any()), more: Vec::new() }
     }
 
     /// The same with one more argument.
@@ -63,7 +63,8 @@ impl BrokerProcess {
         let mut child = Command::new(binary("onrush"))
             .arg("serve")
             .args(["--data".as_ref(), options.data.as_os_str()])
-            .args(["--native", &options.native, "--kafka", &options.kafka])
+            .args(["--native", &options.native])
+            .args(options.kafka.iter().flat_map(|kafka| ["--kafka", kafka]))
             .args(&options.more)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -77,6 +78,12 @@ impl BrokerProcess {
         }
         assert!(ready.starts_with("ready native="), "an unexpected first line: {ready:?}");
         Ok(Self { child, stdout, ready, options })
+    }
+
+    /// What the broker said when it was ready.
+    #[must_use]
+    pub fn ready_line(&self) -> &str {
+        &self.ready
     }
 
     /// The address after `name=` on the ready line.
@@ -142,7 +149,7 @@ impl BrokerProcess {
         self.kill();
         let mut options = self.options.clone();
         options.native = self.native();
-        options.kafka = self.kafka();
+        options.kafka = options.kafka.map(|_| self.kafka());
         *self = Self::start(options);
     }
 

@@ -107,6 +107,17 @@ fn what_is_wrong_is_said_with_what_to_do() {
 }
 
 #[test]
+fn where_others_serve_kafka_clients_it_does_without() {
+    // Somebody has it, be it this test or a Kafka that runs here.
+    let _taken = std::net::TcpListener::bind("127.0.0.1:9092");
+    let data = tempfile::tempdir().expect("a fresh directory");
+    let options = ServeOptions { kafka: None, ..ServeOptions::at(data.path()) };
+    let broker = BrokerProcess::start(options);
+    assert!(!broker.ready_line().contains("kafka="), "{:?}", broker.ready_line());
+    assert!(broker.stop().success());
+}
+
+#[test]
 fn a_start_that_cannot_work_says_why() {
     let broker = broker();
     let data = broker.directory();

@@ -34,6 +34,8 @@ struct Plan {
     data: PathBuf,
     native: String,
     kafka: Vec<KafkaListener>,
+    /// Nobody asked for Kafka clients to be served: they are where it is possible.
+    kafka_unasked: bool,
     http: Option<String>,
     is_default: bool,
 }
@@ -50,6 +52,7 @@ impl Plan {
             None => disk_of(&configuration)?,
         };
         let kafka = kafka_listeners(&arguments, &configuration)?;
+        let kafka_unasked = arguments.kafka.is_empty() && configuration.file.listen.kafka.is_none();
         let mut kafka_options = onrush_gateway_kafka::Options::default();
         configuration.kafka(&mut kafka_options);
         let file = configuration.file;
@@ -69,7 +72,7 @@ impl Plan {
         let native =
             arguments.native.or(file.listen.native).unwrap_or_else(|| DEFAULT_SERVER.to_owned());
         let http = arguments.http.or(file.listen.http);
-        Ok(Plan { config, data, native, kafka, http, is_default })
+        Ok(Plan { config, data, native, kafka, kafka_unasked, http, is_default })
     }
 }
 
@@ -111,16 +114,18 @@ async fn serve(plan: Plan) -> Result<(), Failure> {
     let mut ready = format!("ready native={native}");
     let mut kafka = Vec::new();
     for listener in plan.kafka {
-        let is_default = listener.address == DEFAULT_KAFKA;
-        let address = broker.listen_kafka_at(listener).map_err(|error| {
-            let advice = if is_default {
-                ". This is where Kafka clients look by default: choose another place with --kafka \
-                 ADDR, or serve without them with --no-kafka"
-            } else {
-                ""
-            };
-            Failure::refused(format!("{error}{advice}"))
-        })?;
+        let address = match broker.listen_kafka_at(listener) {
+            Ok(address) => address,
+            // Not worth failing for: several brokers on one machine would each have to say so.
+            Err(error) if plan.kafka_unasked => {
+                eprintln!(
+                    "onrush: no Kafka clients are served, since {error}. Choose another place with \
+                     --kafka ADDR, or none with --no-kafka"
+                );
+                continue;
+            }
+            Err(error) => return Err(Failure::refused(error.to_string())),
+        };
         ready.push_str(&format!(" kafka={address}"));
         kafka.push(address.to_string());
     }

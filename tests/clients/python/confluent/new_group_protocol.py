@@ -1,7 +1,5 @@
 """The new group protocol (KIP-848): join, share, leave, describe, offsets kept; a subscription by pattern."""
 
-import time
-
 from confluent_kafka import Consumer, ConsumerGroupState, ConsumerGroupType, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
@@ -41,12 +39,16 @@ def main():
     equal("each once", sorted(one.received + two.received), list(range(400)))
     two.leave()
     check("the first has four again", until(lambda: len(one.owned) == 4, 60), one.owned)
-    time.sleep(1)  # three intervals of the automatic commit
-    one.leave()
 
     reader = Consumer({"bootstrap.servers": KAFKA, "group.id": group})
-    committed = reader.committed([TopicPartition(topic, i) for i in range(4)], timeout=10)
-    equal("offsets are kept", [one.offset for one in committed], [100] * 4)
+
+    def committed():
+        offsets = reader.committed([TopicPartition(topic, i) for i in range(4)], timeout=10)
+        return [offset.offset for offset in offsets]
+
+    until(lambda: committed() == [100] * 4, 10)
+    one.leave()
+    equal("offsets are committed and kept", committed(), [100] * 4)
     reader.close()
 
     by_pattern = Member(f"^{topic}.*", unique("pattern-group"), "pattern", **SETTINGS)

@@ -2,7 +2,6 @@
 
 import json
 import threading
-import time
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
@@ -60,13 +59,14 @@ def main():
         found = [value["i"] for value in one.values]
         equal(f"{one.group.split('-')[0]} sees only what is new", found, list(range(50)))
 
-    time.sleep(1.2)  # two intervals of the automatic commit
+    zero = TopicPartition(topic, 0)
     for one in groups:
+        reader = KafkaConsumer(bootstrap_servers=KAFKA, group_id=one.group)
+        committed = until(lambda: reader.committed(zero) == 70, 10)
+        check("its offset is committed by itself", committed, reader.committed(zero))
+        reader.close()
         one.stop.set()
         one.join(20)
-    reader = KafkaConsumer(bootstrap_servers=KAFKA, group_id=groups[0].group)
-    equal("the offset was committed", reader.committed(TopicPartition(topic, 0)), 70)
-    reader.close()
 
 
 run(main)

@@ -11,8 +11,9 @@ const KEYS: usize = 40;
 const LINES: usize = 200;
 
 /// Looks for logs to clean all the time, and is in no hurry once it cleans: so that kills find it at
-/// it.
-const CONFIG: &str = "[cleaner]\ninterval_ms = 10\nbytes_per_second = 4000000\n";
+/// it. Only what a checkpoint has covered can be cleaned.
+const CONFIG: &str = "[broker]\ncheckpoint_interval_ms = 20\n\n\
+    [cleaner]\ninterval_ms = 10\nbytes_per_second = 4000000\n";
 
 fn wait(pause: Duration) {
     let until = std::time::Instant::now() + pause;
@@ -47,7 +48,7 @@ fn the_newest_of_each_key_survives_kills_while_it_is_cleaned() {
         &address,
     ];
     run("onrush", &create).succeeded();
-    let produce = ["produce", "table", "--key-separator", "=", "--compression", "lz4"];
+    let produce = ["produce", "table", "--key-separator", "="];
     let mut producer = spawn("onrush", &[&produce[..], &["--server", &address]].concat());
     let mut stdin = producer.stdin.take().expect("standard input is piped");
     let mut sent = 0_usize;
@@ -78,11 +79,19 @@ fn the_newest_of_each_key_survives_kills_while_it_is_cleaned() {
         });
         lines.collect::<Vec<_>>()
     };
-    let found = read(&broker.native());
-    let count = found.len();
-    assert_eq!(found.into_iter().collect::<BTreeMap<_, _>>(), sent_last);
+    let mut count = sent;
+    // Kills may have kept it from coming far; now it is given time.
+    for _ in 0..300 {
+        let found = read(&broker.native());
+        count = found.len();
+        assert_eq!(found.into_iter().collect::<BTreeMap<_, _>>(), sent_last);
+        if count < sent / 2 {
+            break;
+        }
+        wait(Duration::from_millis(100));
+    }
     println!("{sent} records sent, {count} left after {rounds} kills");
-    assert!(count < sent * 3 / 4, "{count} of {sent}: was it cleaned at all?");
+    assert!(count < sent / 2, "{count} of {sent} are left: was it cleaned at all?");
     assert!(broker.stop().success());
     let checked = run("onrush", &["check", data.path().join("data").to_str().expect("UTF-8")]);
     checked.succeeded();

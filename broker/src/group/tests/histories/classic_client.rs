@@ -111,7 +111,7 @@ impl Client {
             rebalance_timeout_ms: 30_000,
             protocol_type: "consumer".to_owned(),
             protocols: self.said(site),
-            member_id_required: self.index % 3 != 0,
+            member_id_required: !self.index.is_multiple_of(3),
             skips_assignment: true,
             ..ClassicJoin::default()
         };

@@ -135,6 +135,11 @@ impl Group {
                 return Err(self.unknown(&join.member_id));
             }
         }
+        // One that was a member once, and does not know that it is none any more, may hold what
+        // others have now: it has to hear of it before it comes in anew.
+        if known.is_none() && !join.member_id.is_empty() && !said.owned.is_empty() {
+            return Err(self.unknown(&join.member_id));
+        }
         let max = turn.settings.members_max;
         if known.is_none() && holder.is_none() && self.members.len() >= max {
             return Err(GroupError::GroupFull { group: self.id.to_string(), max });

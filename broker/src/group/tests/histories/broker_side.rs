@@ -135,16 +135,20 @@ impl Site {
         let mut held = Partitions::new();
         for client in clients.iter().filter(|client| self.takes(client)) {
             for partition in client.holds.keys() {
-                assert!(held.insert(*partition), "{partition:?} is held twice");
+                let shown = || clients.iter().map(Client::shown).collect::<Vec<_>>();
+                assert!(held.insert(*partition), "{partition:?} is held twice: {:#?}", shown());
             }
         }
     }
 
     fn takes(&self, client: &Client) -> bool {
         let Some(group) = self.world.groups.group("g") else { return false };
-        let (id, generation) = (client.member_id.as_str(), client.reads_as);
+        let (id, generation) = (client.member_id.as_str(), client.epoch);
+        // Where a member assigns, one may join with what others have by now (a static one that
+        // missed a rebalance): it counts from the assignment on.
+        let reads_as = client.reads_as;
         match &group.classic {
-            Some(classic) => classic.generation == generation && classic.members.contains_key(id),
+            Some(classic) => classic.generation == reads_as && classic.members.contains_key(id),
             None => group.members.get(id).is_some_and(|member| {
                 !member.away && (member.epoch == generation || member.epoch_before == generation)
             }),

@@ -91,8 +91,8 @@ impl Client {
     /// Gets ready to join again: an eager one gives up everything first.
     fn begin_join(&mut self, site: &mut Site) {
         self.doing = Doing::Joins;
+        self.commit_all(site);
         if self.speaks == Speaks::Eager {
-            self.commit_all(site);
             self.holds.clear();
         }
         self.join(site);
@@ -102,13 +102,16 @@ impl Client {
         if self.speaks == Speaks::Eager {
             self.holds.clear();
         }
+        // A static member may miss a whole rebalance and be a member still. A cooperative one that
+        // comes back then claims what others have by now, which the protocol does not cure.
+        let stays = self.instance.is_some() && self.speaks == Speaks::Eager;
         let join = ClassicJoin {
             group: "g".to_owned(),
             member_id: self.member_id.clone(),
             instance_id: self.instance.clone(),
             client_id: format!("c{}", self.index),
-            session_timeout_ms: 10_000,
-            rebalance_timeout_ms: 30_000,
+            session_timeout_ms: if stays { 60_000 } else { 10_000 },
+            rebalance_timeout_ms: 20_000,
             protocol_type: "consumer".to_owned(),
             protocols: self.said(site),
             member_id_required: !self.index.is_multiple_of(3),
@@ -186,10 +189,6 @@ impl Client {
         let given = by_id(site, &parse_assignment(&synced.assignment).unwrap());
         let gone: Vec<_> = self.holds.keys().filter(|at| !given.contains(at)).copied().collect();
         self.doing = Doing::Reads;
-        self.commit(site, &gone);
-        if self.doing != Doing::Reads {
-            return;
-        }
         self.holds.retain(|partition, _| given.contains(partition));
         self.reads_as = self.epoch;
         self.take(site, given);
@@ -210,8 +209,9 @@ impl Client {
             GroupError::UnknownMember { .. } | GroupError::FencedInstance { .. } => {
                 self.lost_place();
             }
-            // Members of another kind are there still, for a session's time.
-            GroupError::InconsistentProtocol { .. } => self.doing = Doing::Joins,
+            // Members of another kind are there. Clients give up then; its place is taken by one
+            // that tries again.
+            GroupError::InconsistentProtocol { .. } => self.lost_place(),
             error => panic!("{error}"),
         }
     }

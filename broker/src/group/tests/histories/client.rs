@@ -164,7 +164,9 @@ impl Client {
             })
         });
         let offsets: Vec<_> = offsets.collect();
-        if offsets.is_empty() {
+        // As Kafka's clients, it does not commit between joining a generation and being assigned.
+        let joining = self.speaks != Speaks::New && self.epoch != self.reads_as;
+        if offsets.is_empty() || joining {
             return;
         }
         let commit = GroupCommit {

@@ -149,15 +149,15 @@ impl History {
             self.site.pass(1_000);
             quiet = if self.site.is_stable() { quiet + 1 } else { 0 };
             // Longer than the session of one that is dead.
-            if quiet > 50 && self.site.judge.is_done() {
+            if quiet > 65 && self.site.judge.is_done() {
                 break;
             }
         }
-        assert!(quiet > 50, "it must come to rest: {:?}", self.site.state());
+        assert!(quiet > 65, "it must come to rest: {:?}", self.site.state());
         let mut held = Partitions::new();
         for client in &self.clients {
             for partition in client.holds.keys() {
-                assert!(held.insert(*partition), "{partition:?} is held twice");
+                assert!(held.insert(*partition), "{partition:?} is held twice; {}", self.shown());
             }
         }
         let missing: Vec<_> = self.site.judge.partitions().difference(&held).copied().collect();

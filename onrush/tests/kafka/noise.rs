@@ -2,6 +2,7 @@
 //! `ONRUSH_SEED` to run it again.
 
 use std::net::Shutdown;
+use std::time::Duration;
 
 use onrush::Config;
 use onrush_sys::{Random as _, SeededRandom, SystemRandom};
@@ -35,9 +36,14 @@ impl Chance {
     }
 }
 
+/// Far longer than an answer takes; what waits longer is a fetch whose time came by chance, with
+/// requests behind it.
+const PATIENCE: Duration = Duration::from_millis(500);
+
 /// Sends bytes and takes what is answered, until the broker has closed the connection.
 fn exchange(served: &Served, bytes: &[u8]) {
     let mut socket = served.open();
+    socket.stream.set_read_timeout(Some(PATIENCE)).unwrap();
     // The broker may have closed the connection before all is sent.
     let _ = std::io::Write::write_all(&mut socket.stream, bytes);
     let _ = socket.stream.shutdown(Shutdown::Write);

@@ -83,6 +83,9 @@ struct Group {
     rebalance_timeout_ms: Option<u32>,
     members_max: Option<usize>,
     offsets_retention_ms: Option<i64>,
+    classic_session_min_ms: Option<u32>,
+    classic_session_max_ms: Option<u32>,
+    initial_rebalance_delay_ms: Option<u32>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -148,6 +151,9 @@ impl Configuration {
         set(&mut config.group.rebalance_timeout_ms, group.rebalance_timeout_ms);
         set(&mut config.group.offsets_retention_ms, group.offsets_retention_ms);
         set(&mut config.group.members_max, group.members_max);
+        set(&mut config.group.classic_session_min_ms, group.classic_session_min_ms);
+        set(&mut config.group.classic_session_max_ms, group.classic_session_max_ms);
+        set(&mut config.group.initial_rebalance_delay_ms, group.initial_rebalance_delay_ms);
         let cleaner = &self.file.cleaner;
         set(&mut config.cleaner.enabled, cleaner.enabled);
         set(&mut config.cleaner.interval, cleaner.interval_ms.map(Duration::from_millis));

@@ -6,7 +6,7 @@
 //! the transactions' journal, written only once all that it covers is durable: from then on it is
 //! carried out, again after every restart, until each partition has a marker and each group knows.
 //!
-//! [`Transactions`] is a pure state machine: `(state, now_ms, input) → outputs`. What must survive a
+//! `Transactions` is a pure state machine: `(state, now_ms, input) → outputs`. What must survive a
 //! restart comes out as events. Around it, `coordinator` keeps the journal, and `carrier` takes each
 //! end through its steps as what they wait for becomes durable, whoever still waits for the answer.
 //!

@@ -45,8 +45,10 @@ impl Consuming {
         from: From,
         purpose: Purpose,
     ) -> Result<Consuming> {
-        let consumer: BaseConsumer =
-            settings(address).create().context("cannot make a consumer")?;
+        let mut settings = settings(address);
+        // librdkafka assigns nothing without a group's name; that group is never joined.
+        settings.set("group.id", "onrush-loadgen").set("enable.auto.commit", "false");
+        let consumer: BaseConsumer = settings.create().context("cannot make a consumer")?;
         let mut assignment = TopicPartitionList::new();
         for partition in partitions {
             // Settled now, so that nothing produced later is missed.

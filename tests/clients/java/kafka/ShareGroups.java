@@ -88,10 +88,12 @@ public final class ShareGroups {
         })).toList();
         threads.forEach(Thread::start);
         Check.until(40, () -> times.size() >= COUNT);
+        // A member that ends gives back what it was given last: the other may still get it.
+        var seen = Map.copyOf(times);
         stop.set(true);
         for (var thread : threads) thread.join();
-        equal("the members see every record", times.size(), COUNT);
-        holds("each once", times.values().stream().allMatch(n -> n == 1), times);
+        equal("the members see every record", seen.size(), COUNT);
+        holds("each once", seen.values().stream().allMatch(n -> n == 1), seen);
         holds("both worked", counts.stream().allMatch(n -> n.get() > 0), counts);
     }
 

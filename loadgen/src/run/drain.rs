@@ -25,6 +25,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 impl Draining {
     /// Reads until the run is over.
     pub(super) async fn run(mut self) {
+        let start_ns = self.recorder.borrow().window.start_ns;
+        while self.timeline.now_ns() < start_ns {
+            tokio::task::yield_now().await;
+        }
         while !self.shared.is_stopped() {
             let looked = tokio::time::timeout(LOOK_EVERY, self.drain_once()).await;
             if let Ok(Err(error)) = looked {

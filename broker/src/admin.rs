@@ -6,7 +6,8 @@ use onrush_record::{Offset, TopicId};
 
 use crate::catalog::{Change, Unless, create_partitions};
 use crate::metadata::Record;
-use crate::topic::{Overrides, check_key, check_name};
+use crate::settings::Overrides;
+use crate::topic::{check_key, check_name};
 use crate::{Broker, ConfigEntry, Error, Partition, Result, Topic};
 
 /// A topic to be created.

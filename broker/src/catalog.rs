@@ -15,7 +15,8 @@ use parking_lot::{Mutex, RwLock};
 use crate::journal::Journal;
 use crate::metadata::{Metadata, Record};
 use crate::services::Services;
-use crate::topic::{Overrides, TopicConfig};
+use crate::settings::Overrides;
+use crate::topic::TopicConfig;
 use crate::{DurableMark, Error, Partition, Result, Topic};
 
 pub(crate) use load::{Opened, Unless, create_partitions};

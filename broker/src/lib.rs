@@ -39,6 +39,7 @@ mod producer;
 mod producer_ids;
 mod scrape;
 mod services;
+mod settings;
 pub mod share;
 mod shared_log;
 mod sharing;
@@ -74,8 +75,7 @@ pub use partition::{Ends, ListedOffset, OffsetSpec, Partition, Placed, ProduceBa
 pub use producer::{AbortedTransaction, ActiveProducer};
 pub use prometheus_client::metrics::counter::Counter;
 pub use prometheus_client::metrics::gauge::Gauge;
+pub use settings::{ConfigEntry, ConfigSource, Overrides};
 pub use sharing::{ShareAcquire, ShareAcquired};
 pub use signal::Signal;
-pub use topic::{
-    Cleanup, ConfigEntry, ConfigSource, Overrides, Ratio, TimestampType, Topic, TopicConfig,
-};
+pub use topic::{Cleanup, Ratio, TimestampType, Topic, TopicConfig};

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use onrush_record::TopicId;
 
 use crate::codec::{Decoder, Encoder};
-use crate::topic::Overrides;
+use crate::settings::Overrides;
 
 /// One thing that has been decided. Tags and layouts are a file format: add, never change.
 #[derive(Clone, Debug, PartialEq, Eq)]

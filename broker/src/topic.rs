@@ -10,11 +10,10 @@ use onrush_record::TopicId;
 use parking_lot::RwLock;
 
 pub(crate) use config::check_key;
-pub use config::{
-    Cleanup, ConfigEntry, ConfigSource, Overrides, Ratio, TimestampType, TopicConfig,
-};
+pub use config::{Cleanup, Ratio, TimestampType, TopicConfig};
 pub(crate) use name::check as check_name;
 
+use crate::settings::{ConfigEntry, Overrides};
 use crate::{Error, Partition, Result};
 
 /// A topic as `describe` shows it and as partitions know it.

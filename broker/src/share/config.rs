@@ -1,7 +1,7 @@
 //! A share group's settings: Kafka's names and defaults, and one of our own.
 
-use crate::topic::{ConfigEntry, ConfigSource, Overrides};
-use crate::{Error, Result};
+use crate::Result;
+use crate::settings::{ConfigEntry, Key, Keys, Overrides, assign, ranged};
 
 use super::partition::Limits;
 
@@ -72,16 +72,9 @@ impl Default for ShareConfig {
     }
 }
 
-/// One configuration key: how it is read, written and explained.
-struct Key {
-    name: &'static str,
-    allowed: &'static str,
-    doc: &'static str,
-    set: fn(&mut ShareConfig, &str) -> Option<()>,
-    get: fn(&ShareConfig) -> String,
-}
+const KEYS: Keys<ShareConfig> = Keys { of: "share group", keys: SHARE_KEYS };
 
-const KEYS: &[Key] = &[
+const SHARE_KEYS: &[Key<ShareConfig>] = &[
     Key {
         name: "share.auto.offset.reset",
         allowed: "latest, earliest or by_duration:PnDTnHnMn.nS",
@@ -157,50 +150,18 @@ const KEYS: &[Key] = &[
     },
 ];
 
-fn assign<T>(place: &mut T, value: Option<T>) -> Option<()> {
-    *place = value?;
-    Some(())
-}
-
-fn ranged<T: TryFrom<u64>>(value: &str, least: u64, most: u64) -> Option<T> {
-    let value: u64 = value.parse().ok()?;
-    (least..=most).contains(&value).then(|| T::try_from(value).ok())?
-}
-
 impl ShareConfig {
     /// These settings with `overrides` on top.
     ///
     /// # Errors
     /// [`Error::InvalidConfig`] names the key, the value and what is allowed.
     pub fn with(&self, overrides: &Overrides) -> Result<ShareConfig> {
-        let mut config = self.clone();
-        for (name, value) in overrides {
-            let key = find(name)?;
-            (key.set)(&mut config, value).ok_or_else(|| {
-                let value: String = value.chars().take(100).collect();
-                let reason = format!("{value:?} is not allowed; use {}", key.allowed);
-                Error::invalid_config(name, reason)
-            })?;
-        }
-        Ok(config)
+        KEYS.with(self, overrides)
     }
 
     /// Every setting; those among `overrides` are the group's own.
     pub fn describe(&self, overrides: &Overrides) -> Vec<ConfigEntry> {
-        let built_in = ShareConfig::default();
-        let entry = |key: &Key| {
-            let value = (key.get)(self);
-            let source = if overrides.contains_key(key.name) {
-                ConfigSource::Topic
-            } else if value == (key.get)(&built_in) {
-                ConfigSource::Default
-            } else {
-                ConfigSource::Broker
-            };
-            let (key, documentation) = (key.name, key.doc);
-            ConfigEntry { key, value, source, read_only: false, documentation }
-        };
-        KEYS.iter().map(entry).collect()
+        KEYS.describe(self, overrides)
     }
 
     pub(crate) fn limits(&self) -> Limits {
@@ -215,16 +176,7 @@ impl ShareConfig {
 
 /// Refuses a key that no share group has.
 pub(crate) fn check_key(name: &str) -> Result<()> {
-    find(name).map(|_| ())
-}
-
-fn find(name: &str) -> Result<&'static Key> {
-    KEYS.iter().find(|key| key.name == name).ok_or_else(|| {
-        let known: Vec<&str> = KEYS.iter().map(|key| key.name).collect();
-        let name: String = name.chars().take(100).collect();
-        let reason = format!("no share group has this key; it has {}", known.join(", "));
-        Error::invalid_config(name, reason)
-    })
+    KEYS.find(name).map(|_| ())
 }
 
 impl OffsetReset {
@@ -305,7 +257,7 @@ mod tests {
             .map(|e| (e.key.to_owned(), e.value))
             .collect();
         assert_eq!(ShareConfig::default().with(&all).unwrap(), shown);
-        assert!(KEYS.is_sorted_by_key(|key| key.name));
+        assert!(KEYS.keys.is_sorted_by_key(|key| key.name));
     }
 
     #[test]

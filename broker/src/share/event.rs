@@ -8,7 +8,7 @@ use onrush_record::TopicId;
 use super::TopicPartition;
 use super::partition::{Change, Fate};
 use crate::codec::{Decoder, Encoder};
-use crate::topic::Overrides;
+use crate::settings::Overrides;
 
 const VERSION: u8 = 1;
 

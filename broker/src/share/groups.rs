@@ -12,7 +12,7 @@ use super::heartbeat::{JOIN, LEAVE, ShareHeartbeat, ShareHeartbeatReply};
 use super::timers::{Timers, arm_member};
 use super::view::{ShareDescription, ShareListing};
 use crate::group::TopicDirectory;
-use crate::topic::Overrides;
+use crate::settings::Overrides;
 
 /// Longest group id and member id, in bytes.
 const ID_MAX_LEN: usize = 249;

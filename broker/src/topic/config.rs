@@ -1,13 +1,9 @@
 //! A topic's configuration: Kafka's names and defaults, and a few of our own.
 
-use std::collections::BTreeMap;
-
 use onrush_storage::{CleanPolicy, LogConfig, Visibility};
 
-use crate::{Acks, Error, Result};
-
-/// The settings a topic was given, by key; what is absent has its default.
-pub type Overrides = BTreeMap<String, String>;
+use crate::settings::{ConfigEntry, Key, Keys, Overrides, assign, ranged};
+use crate::{Acks, Result};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
@@ -133,42 +129,9 @@ impl Default for TopicConfig {
     }
 }
 
-/// One configuration key: how it is read, written and explained.
-struct Key {
-    name: &'static str,
-    allowed: &'static str,
-    doc: &'static str,
-    set: fn(&mut TopicConfig, &str) -> Option<()>,
-    get: fn(&TopicConfig) -> String,
-}
+const KEYS: Keys<TopicConfig> = Keys { of: "topic", keys: TOPIC_KEYS };
 
-/// Where the value of a setting comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ConfigSource {
-    /// Built in.
-    Default,
-    /// The broker's configuration.
-    Broker,
-    /// The topic was given it.
-    Topic,
-}
-
-/// One setting, as `describe` shows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigEntry {
-    /// Its key.
-    pub key: &'static str,
-    /// The value in force.
-    pub value: String,
-    /// Where that comes from.
-    pub source: ConfigSource,
-    /// Whether it can be changed only by a restart.
-    pub read_only: bool,
-    /// What it does.
-    pub documentation: &'static str,
-}
-
-const KEYS: &[Key] = &[
+const TOPIC_KEYS: &[Key<TopicConfig>] = &[
     Key {
         name: "acks.minimum",
         allowed: "0, 1 or all",
@@ -345,16 +308,6 @@ const KEYS: &[Key] = &[
     },
 ];
 
-fn assign<T>(place: &mut T, value: Option<T>) -> Option<()> {
-    *place = value?;
-    Some(())
-}
-
-fn ranged<T: TryFrom<u64>>(value: &str, least: u64, most: u64) -> Option<T> {
-    let value: u64 = value.parse().ok()?;
-    (least..=most).contains(&value).then(|| T::try_from(value).ok())?
-}
-
 fn milliseconds(value: &str) -> Option<u64> {
     ranged(value, 0, i64::MAX.unsigned_abs())
 }
@@ -374,11 +327,7 @@ impl TopicConfig {
     /// # Errors
     /// [`Error::InvalidConfig`] names the key, the value and what is allowed.
     pub fn with(&self, overrides: &Overrides) -> Result<TopicConfig> {
-        let mut config = self.clone();
-        for (name, value) in overrides {
-            config.set(name, value)?;
-        }
-        Ok(config)
+        KEYS.with(self, overrides)
     }
 
     /// Changes one setting.
@@ -386,29 +335,12 @@ impl TopicConfig {
     /// # Errors
     /// [`Error::InvalidConfig`] names the key, the value and what is allowed.
     pub fn set(&mut self, name: &str, value: &str) -> Result<()> {
-        let key = find(name)?;
-        (key.set)(self, value).ok_or_else(|| {
-            let value: String = value.chars().take(100).collect();
-            Error::invalid_config(name, format!("{value:?} is not allowed; use {}", key.allowed))
-        })
+        KEYS.set(self, name, value)
     }
 
     /// Every setting; those among `overrides` are the topic's own.
     pub fn describe(&self, overrides: &Overrides) -> Vec<ConfigEntry> {
-        let built_in = TopicConfig::default();
-        let entry = |key: &Key| {
-            let value = (key.get)(self);
-            let source = if overrides.contains_key(key.name) {
-                ConfigSource::Topic
-            } else if value == (key.get)(&built_in) {
-                ConfigSource::Default
-            } else {
-                ConfigSource::Broker
-            };
-            let (key, documentation) = (key.name, key.doc);
-            ConfigEntry { key, value, source, read_only: false, documentation }
-        };
-        KEYS.iter().map(entry).collect()
+        KEYS.describe(self, overrides)
     }
 
     /// When and how the log of a partition is cleaned, if it is compacted.
@@ -441,15 +373,7 @@ impl TopicConfig {
 
 /// Refuses a key that no topic has.
 pub(crate) fn check_key(name: &str) -> Result<()> {
-    find(name).map(|_| ())
-}
-
-fn find(name: &str) -> Result<&'static Key> {
-    KEYS.iter().find(|key| key.name == name).ok_or_else(|| {
-        let known: Vec<&str> = KEYS.iter().map(|key| key.name).collect();
-        let name: String = name.chars().take(100).collect();
-        Error::invalid_config(name, format!("no topic has this key; it has {}", known.join(", ")))
-    })
+    KEYS.find(name).map(|_| ())
 }
 
 #[cfg(test)]
@@ -535,6 +459,6 @@ mod tests {
 
     #[test]
     fn keys_are_sorted() {
-        assert!(KEYS.is_sorted_by_key(|key| key.name));
+        assert!(KEYS.keys.is_sorted_by_key(|key| key.name));
     }
 }

@@ -11,7 +11,7 @@ use onrush_record::{Offset, TopicId};
 use super::acquire::HandedOut;
 use super::*;
 use crate::group::{TopicDirectory, TopicEntry};
-use crate::topic::Overrides;
+use crate::settings::Overrides;
 
 const TOPIC: TopicId = TopicId::new([1; 16]);
 /// The partition that stories are about.

@@ -14,10 +14,14 @@ use std::time::Duration;
 
 use rustix::fs::{FallocateFlags, MemfdFlags};
 
+use crate::machine::{CLIENT_CORE, cores, pin};
+
 /// How often to look.
 const EVERY: Duration = Duration::from_millis(10);
-/// So much is free beyond what was free at first: more than any load uses up before the next look.
-const AHEAD: u64 = 256 << 20;
+/// This part of what was taken is free beyond what was free at first, and no more than this: more than a
+/// load uses up before the next look, and so little that it is used up before it goes to the host.
+const AHEAD_PART: u64 = 16;
+const AHEAD_MAX: u64 = 256 << 20;
 /// At least so much of the machine's memory is left alone.
 const LEFT_ALONE: u64 = 2 << 30;
 
@@ -31,12 +35,23 @@ pub struct AtHand {
 impl AtHand {
     /// Takes `bytes`, or what the machine can spare, and begins to give it back.
     pub fn take(bytes: u64) -> io::Result<AtHand> {
+        let wanted = bytes;
         let bytes = bytes.min(meminfo("MemAvailable")?.saturating_sub(LEFT_ALONE));
+        if bytes < wanted {
+            let (bytes, wanted) = (bytes >> 20, wanted >> 20);
+            eprintln!(
+                "only {bytes} of {wanted} MiB are at hand: the load pays for the rest of its memory"
+            );
+        }
         let mut taken = Taken::new(bytes >> 20)?;
         let (stop, stopped) = channel();
         let free = meminfo("MemFree")?;
         let thread = std::thread::Builder::new().name("at-hand".to_owned());
-        let thread = thread.spawn(move || taken.give(free, &stopped))?;
+        let thread = thread.spawn(move || {
+            // Not where the broker is; where it cannot be pinned it is measured a little worse.
+            let _ = pin(CLIENT_CORE % cores());
+            taken.give(free, &stopped);
+        })?;
         Ok(AtHand { stop: Some(stop), thread: Some(thread) })
     }
 }
@@ -68,11 +83,12 @@ impl Taken {
         Ok(Taken { memory, given: 0, bytes: mebibytes << 20 })
     }
 
-    /// Keeps `AHEAD` more than `free` bytes free, until told to stop or until all is given.
+    /// Keeps somewhat more than `free` bytes free, until told to stop or until all is given.
     fn give(&mut self, free: u64, stopped: &Receiver<()>) {
+        let ahead = (self.bytes / AHEAD_PART).min(AHEAD_MAX);
         while self.given < self.bytes {
             let Ok(now) = meminfo("MemFree") else { return };
-            let missing = free.saturating_add(AHEAD).saturating_sub(now);
+            let missing = free.saturating_add(ahead).saturating_sub(now);
             let missing = missing.min(self.bytes - self.given);
             let hole = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
             if missing > 0

@@ -32,14 +32,9 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         Err(error) => Outcome::Failed(format!("{error:#}")),
     });
     step("lints", &|| {
-        command(cargo().args([
-            "clippy",
-            "--workspace",
-            "--all-targets",
-            "--",
-            "--deny",
-            "warnings",
-        ]))
+        let mut clippy = cargo();
+        clippy.args(["clippy", "--workspace", "--all-targets"]).args(kafka_feature());
+        command(clippy.args(["--", "--deny", "warnings"]))
     });
     step("release binaries", &release_binaries);
     step("tests", &|| {
@@ -64,15 +59,20 @@ fn cargo() -> Command {
     Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()))
 }
 
-/// The programs that end-to-end tests and clients run. The load generator's Kafka client is built by
-/// make: with it where there is one.
+/// The programs that end-to-end tests and clients run.
 pub(crate) fn release_binaries() -> Outcome {
     let mut build = cargo();
     build.args(["build", "--release", "-p", "onrush", "-p", "onrush-loadgen"]);
+    command(build.args(kafka_feature()))
+}
+
+/// The load generator's Kafka client is built by make: with it where there is one.
+fn kafka_feature() -> &'static [&'static str] {
     if succeeds(Command::new("make").arg("--version")) {
-        build.args(["--features", "onrush-loadgen/kafka"]);
+        &["--features", "onrush-loadgen/kafka"]
+    } else {
+        &[]
     }
-    command(&mut build)
 }
 
 /// A cargo that tells the tests where the release binaries are and how much to do.

@@ -99,7 +99,9 @@ impl Setup {
         let scratch = self.scratch()?;
         let broker = Broker::start(self, &scratch.path().join("data"))?;
         let arrival = Arrival::Alone { rate: 100_000.0, connections: 4 };
+        let memory = AtHand::take(self.rung_time().as_secs() * FILLED_A_SECOND)?;
         let rung = percentiles(&append_ack::run(&self.dir, arrival, self.rung_time())?);
+        drop(memory);
         let written = self.w4(&broker, WRITTEN)?;
         let bare = percentiles(&sync::run(&self.dir, 4 << 10, self.rung_time())?);
         let durable = self.w4(&broker, DURABLE)?;
@@ -117,7 +119,9 @@ impl Setup {
         const RATE: f64 = 1_000_000.0;
         let scratch = self.scratch()?;
         let broker = Broker::start(self, &scratch.path().join("data"))?;
+        let memory = AtHand::take(self.rung_time().as_secs() * 10 * FILLED_A_SECOND)?;
         let append = append_ack::run(&self.dir, Arrival::Natural { rate: RATE }, self.rung_time())?;
+        drop(memory);
         let send = send_file::run(&self.dir, self.amount(1 << 30))?;
         let seconds = self.seconds(60);
         let load = format!("--producers 1 --consumers 1 --partitions 1 --size 100 --rate {RATE}");

@@ -72,7 +72,9 @@ run(async () => {
   const more = Array.from({ length: 30 }, (_, i) => ({ value: `${10000 + i}`, partition: i % 3 }))
   await producer.send({ topic, messages: more })
   const fresh = () => [...numbers([...ofOne, ...ofTwo])].filter(number => number >= 10000).length
-  check('both read on', await until(() => fresh() === 30), fresh())
+  check('all is read on', await until(() => fresh() === 30), fresh())
+  const ofEach = [ofOne, ofTwo].map(own => [...numbers(own)].filter(number => number >= 10000).length)
+  check('by both', ofEach.every(count => count > 0), ofEach)
   await two.disconnect()
   await one.disconnect()
   const offsets = await admin.fetchOffsets({ groupId: group, topics: [topic] })

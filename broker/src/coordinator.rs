@@ -86,11 +86,7 @@ impl Coordinator {
             return;
         }
         let mut state = self.state.lock();
-        let groups: Vec<_> = state.groups.list().into_iter().map(|group| group.group).collect();
-        let committed = groups.iter().flat_map(|group| state.groups.offsets(group, None));
-        let mut gone: Vec<_> = committed.map(|((topic, _), _)| topic).collect();
-        gone.sort_unstable();
-        gone.dedup();
+        let mut gone = state.groups.topics();
         gone.retain(|topic| state.directory.partitions(*topic).is_none());
         for topic in gone {
             let events = state.groups.topic_deleted(topic);

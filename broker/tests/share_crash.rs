@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use futures::executor::block_on;
 use onrush_broker::share::{AckType, AcquireMode, ShareAcknowledgement, ShareHeartbeat};
 use onrush_broker::{BrokerConfig, ShareAcquire};
@@ -199,5 +200,28 @@ fn nothing_is_settled_that_a_cut_took_back() {
     let running = Running::with(crashed.as_disk(), small(), Arc::new(SystemClock)).unwrap();
     let topic = running.broker.topic_by_name("t").unwrap().id();
     assert!(acquire(&running, topic, 9).is_empty());
+    running.stop();
+}
+
+#[test]
+fn an_acknowledgement_sent_again_waits_for_the_first_to_be_durable() {
+    let disk = SimDisk::new();
+    let running = Running::with(disk.as_disk(), config(), Arc::new(SystemClock)).unwrap();
+    let partition = running.topic("t");
+    let topic = partition.topic_id();
+    join(&running);
+    assert!(acquire(&running, topic, 1).is_empty());
+    produce_durably(&partition, batch(&["a"])).unwrap();
+    assert_eq!(acquire(&running, topic, 1), [(0, 1)]);
+    disk.hold_syncs();
+    let ack = [ShareAcknowledgement::new(Offset::new(0), Offset::new(0), AckType::Accept)];
+    let send = || Box::pin(running.broker.share_acknowledge("g", "m", (topic, 0), &ack));
+    let (mut first, mut again) = (send(), send());
+    assert!(first.as_mut().now_or_never().is_none());
+    assert!(again.as_mut().now_or_never().is_none(), "a crash could still take it back");
+    disk.release_syncs();
+    block_on(first).unwrap();
+    block_on(again).unwrap();
+    drop(partition);
     running.stop();
 }

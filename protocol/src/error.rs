@@ -161,7 +161,7 @@ error_codes! {
     62 UNKNOWN_GROUP Refused,
     /// The group has members.
     63 GROUP_NOT_EMPTY Refused,
-    /// Group ids are 1 to 249 bytes.
+    /// Group ids are 1 to 32767 bytes.
     64 INVALID_GROUP_ID Refused,
     /// A live member holds this instance id.
     65 INSTANCE_IN_USE Refused,

@@ -76,33 +76,26 @@ impl Groups {
         let Some(found) = self.group(group) else {
             return Err(GroupError::UnknownGroup { group: id() });
         };
-        let subscribed = match &found.classic {
-            Some(classic) if !classic.members.is_empty() && !classic.is_of_consumers() => {
-                let members = classic.members.len();
-                return Err(GroupError::GroupNotEmpty { group: id(), members });
-            }
-            // Of members that say what no consumer says nobody knows what they read.
-            Some(classic) => Some(classic.subscribed()),
-            None => None,
-        };
-        let is_read = |topic| match &subscribed {
-            Some(Some(topics)) => directory.name(topic).is_some_and(|name| topics.contains(name)),
-            Some(None) => true,
-            None => found.members.values().any(|member| {
-                member.topics.contains_key(&topic)
-                    || directory.name(topic).is_some_and(|name| member.wants(name))
-            }),
-        };
+        if let Some(classic) = &found.classic
+            && !classic.members.is_empty()
+            && !classic.is_of_consumers()
+        {
+            let members = classic.members.len();
+            return Err(GroupError::GroupNotEmpty { group: id(), members });
+        }
+        let reads = found.reads(directory);
         let results: Vec<Result<(), GroupError>> = partitions
             .iter()
-            .map(|(topic, _)| match is_read(*topic) {
+            .map(|(topic, _)| match reads.covers(*topic) {
                 true => Err(GroupError::SubscribedToTopic { group: id(), topic: *topic }),
                 false => Ok(()),
             })
             .collect();
         let allowed = partitions.iter().zip(&results).filter(|(_, result)| result.is_ok());
         let offsets: Vec<_> = allowed
-            .filter(|(partition, _)| found.offsets.get(partition).is_some())
+            .filter(|(partition, _)| {
+                found.offsets.get(partition).is_some() || self.pending.concerns(group, partition)
+            })
             .map(|(partition, _)| (*partition, None))
             .collect();
         let event =

@@ -6,7 +6,7 @@ use onrush_record::TopicId;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum GroupError {
     /// Not a legal group id.
-    #[error("group ids are 1 to 249 bytes, this one has {len}; choose another")]
+    #[error("group ids are 1 to 32767 bytes, this one has {len}; choose another")]
     InvalidGroupId {
         /// Its length in bytes.
         len: usize,

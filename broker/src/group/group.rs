@@ -36,6 +36,8 @@ pub(crate) struct Group {
     pub(super) stale: bool,
     /// When the group's own timer fires.
     pub(crate) armed_ms: Option<i64>,
+    /// What was committed long ago and is still needed is not looked at before this.
+    pub(super) look_again_ms: i64,
     /// Members whose deadline may have come nearer.
     pub(crate) touched: Vec<Arc<str>>,
 }
@@ -55,6 +57,7 @@ impl Group {
             resolved: None,
             stale: false,
             armed_ms: None,
+            look_again_ms: i64::MIN,
             touched: Vec::new(),
         }
     }

@@ -1,11 +1,10 @@
 //! All groups.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use onrush_record::TopicId;
 
-use super::TopicPartition;
 use super::classic::Answer;
 use super::codec::{Reader, put_len};
 use super::directory::TopicDirectory;
@@ -15,12 +14,15 @@ use super::group::Group;
 use super::heartbeat::{GroupHeartbeat, GroupHeartbeatReply, JOIN};
 use super::membership::Beat;
 use super::offsets::CommittedOffset;
-use super::pending::Pending;
+use super::pending::{Pending, PendingOffset};
 use super::settings::GroupSettings;
 use super::timers::Timers;
 use super::view::{GroupDescription, GroupListing};
+use super::{Partitions, TopicPartition};
 
-/// Longest group id, and id of a member whom the broker assigns to, in bytes.
+/// Longest group id, in bytes: the longest text that Kafka's requests can carry.
+pub(crate) const GROUP_ID_MAX_LEN: usize = 32_767;
+/// Longest id of a member whom the broker assigns to, in bytes.
 const ID_MAX_LEN: usize = 249;
 
 /// Every group there is.
@@ -34,6 +36,8 @@ pub struct Groups {
     pub(super) answers: Vec<Answer>,
     /// Makes member ids given out within one millisecond differ.
     pub(super) ids_given: u64,
+    /// How many commits there were, pending ones included: the place of the next.
+    commits: u64,
 }
 
 impl Groups {
@@ -46,6 +50,7 @@ impl Groups {
             pending: Pending::default(),
             answers: Vec::new(),
             ids_given: 0,
+            commits: 0,
         }
     }
 
@@ -174,21 +179,31 @@ impl Groups {
     /// A topic is gone for good: every group forgets what it committed for it. That has taken
     /// effect already; the events are to be journalled.
     pub fn topic_deleted(&mut self, topic: TopicId) -> Vec<GroupEvent> {
-        let mut events = Vec::new();
-        self.pending.forget_topic(topic);
-        for group in self.groups.values_mut() {
-            let of_topic = group.offsets.iter().map(|(partition, _)| *partition);
-            let offsets: Vec<_> = of_topic
-                .filter(|(id, _)| *id == topic)
-                .map(|partition| (partition, None))
-                .collect();
-            if !offsets.is_empty() {
-                group.offsets.apply(&offsets);
-                let group = group.id.to_string();
-                events.push(GroupEvent::OffsetsCommitted { group, offsets });
-            }
+        let committed = self.committed().filter(|(_, (id, _))| *id == topic);
+        let mut gone: BTreeMap<String, Partitions> = BTreeMap::new();
+        for (group, partition) in committed {
+            gone.entry(group.to_owned()).or_default().insert(partition);
         }
+        let forget = |(group, partitions): (String, Partitions)| {
+            let offsets = partitions.into_iter().map(|partition| (partition, None)).collect();
+            GroupEvent::OffsetsCommitted { group, offsets }
+        };
+        let events: Vec<_> = gone.into_iter().map(forget).collect();
+        events.iter().for_each(|event| self.apply(event));
         events
+    }
+
+    /// Every topic that any group has committed for, or is to if a transaction commits.
+    pub(crate) fn topics(&self) -> BTreeSet<TopicId> {
+        self.committed().map(|(_, (topic, _))| topic).collect()
+    }
+
+    fn committed(&self) -> impl Iterator<Item = (&str, TopicPartition)> {
+        let committed = self
+            .groups
+            .values()
+            .flat_map(|group| group.offsets.iter().map(|(partition, _)| (&*group.id, *partition)));
+        committed.chain(self.pending.all())
     }
 
     /// Makes an event so: one that [`Self::commit`] or [`Self::delete`] gave, or one replayed from
@@ -196,11 +211,23 @@ impl Groups {
     pub fn apply(&mut self, event: &GroupEvent) {
         if let GroupEvent::GroupDeleted { group } = event {
             self.groups.remove(group.as_str());
+            self.pending.forget_group(group);
             return;
         }
+        let place = self.commits;
         let ended = match event {
             GroupEvent::OffsetsPending { group, producer, offsets } => {
-                return self.pending.put(group, *producer, offsets);
+                self.commits += 1;
+                return self.pending.put(group, *producer, offsets, place);
+            }
+            GroupEvent::OffsetsCommitted { group, offsets } => {
+                self.commits += 1;
+                self.pending.forget(group, offsets);
+                let forgets = offsets.iter().all(|(_, offset)| offset.is_none());
+                if forgets && !self.groups.contains_key(group.as_str()) {
+                    return;
+                }
+                Vec::new()
             }
             GroupEvent::PendingEnded { group, producer, commits } => {
                 let offsets = self.pending.take(group, *producer);
@@ -225,8 +252,12 @@ impl Groups {
             }
             GroupEvent::MemberChanged { member, .. } => group.restore_member(member),
             GroupEvent::MemberRemoved { member_id, .. } => group.restore_removal(member_id),
-            GroupEvent::OffsetsCommitted { offsets, .. } => group.offsets.apply(offsets),
-            GroupEvent::PendingEnded { .. } => group.offsets.apply(&ended),
+            GroupEvent::OffsetsCommitted { offsets, .. } => group.offsets.apply(offsets, place),
+            GroupEvent::PendingEnded { .. } => {
+                for PendingOffset { partition, offset, place } in ended {
+                    group.offsets.apply_ended(partition, offset, place);
+                }
+            }
             GroupEvent::ClassicGeneration { record, .. } => group.restore_classic(record),
             GroupEvent::ClassicEnded { .. } => group.classic = None,
             GroupEvent::OffsetsPending { .. } | GroupEvent::GroupDeleted { .. } => {}
@@ -248,7 +279,13 @@ impl Groups {
 
     /// The events that make an empty [`Groups`] into this one.
     pub fn events(&self) -> Vec<GroupEvent> {
-        self.groups.values().flat_map(events_of).chain(self.pending.events()).collect()
+        let offsets = |group: &Group| self.pending.offset_events(&group.id, Some(&group.offsets));
+        let known = self.groups.values();
+        let mut events: Vec<_> =
+            known.flat_map(|group| events_of(group).into_iter().chain(offsets(group))).collect();
+        let unknown = self.pending.groups().filter(|group| !self.groups.contains_key(*group));
+        events.extend(unknown.flat_map(|group| self.pending.offset_events(group, None)));
+        events
     }
 
     /// All of it as bytes: a u32 count, then each event behind its u32 length.
@@ -288,7 +325,7 @@ impl Groups {
 }
 
 pub(super) fn check_group_id(id: &str) -> Result<(), GroupError> {
-    if (1..=ID_MAX_LEN).contains(&id.len()) {
+    if (1..=GROUP_ID_MAX_LEN).contains(&id.len()) {
         Ok(())
     } else {
         Err(GroupError::InvalidGroupId { len: id.len() })
@@ -315,11 +352,5 @@ fn events_of(group: &Group) -> Vec<GroupEvent> {
         let member = Box::new(member.to_record());
         GroupEvent::MemberChanged { group: name(), member }
     }));
-    let committed = group.offsets.iter();
-    let offsets: Vec<_> =
-        committed.map(|(partition, offset)| (*partition, Some(offset.clone()))).collect();
-    if !offsets.is_empty() {
-        events.push(GroupEvent::OffsetsCommitted { group: name(), offsets });
-    }
     events
 }

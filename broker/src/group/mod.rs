@@ -39,6 +39,7 @@ mod membership;
 mod mixed;
 mod offsets;
 mod pending;
+mod reading;
 mod settings;
 mod subscription;
 #[cfg(test)]
@@ -61,6 +62,7 @@ pub use commit::Judged;
 pub use directory::{TopicDirectory, TopicEntry};
 pub use error::GroupError;
 pub use event::{EventError, GroupEvent, MemberRecord};
+pub(crate) use groups::GROUP_ID_MAX_LEN;
 pub use groups::Groups;
 pub use heartbeat::{GroupHeartbeat, GroupHeartbeatReply, JOIN, LEAVE, LEAVE_STATIC};
 pub use member::MemberState;

@@ -1,45 +1,75 @@
 //! Offsets that are committed if and when a transaction is.
 //!
-//! They belong to a group and a producer, and are known beside what is committed: a group that is
-//! deleted, or expires, meanwhile is there again once the transaction commits.
+//! They belong to a group and a producer, and are known beside what is committed. As in Kafka, where
+//! a partition is committed both in a transaction and outside of it, the commit that was made last
+//! holds, not the one whose transaction ended last; and what is forgotten, by an operator or with
+//! its topic or group, is forgotten of what is pending, too.
 
 use std::collections::BTreeMap;
 
-use onrush_record::{ProducerId, TopicId};
+use onrush_record::ProducerId;
 
 use super::TopicPartition;
 use super::directory::TopicDirectory;
 use super::error::GroupError;
 use super::event::GroupEvent;
 use super::groups::{Groups, check_group_id};
-use super::offsets::{CommittedOffset, GroupCommit, METADATA_MAX_LEN, OffsetChanges, OffsetCommit};
+use super::offsets::{
+    CommittedOffset, GroupCommit, METADATA_MAX_LEN, OffsetChanges, OffsetCommit, Offsets,
+};
+
+/// One pending offset, or (None) what is to be forgotten.
+#[derive(Clone, Debug)]
+pub(super) struct PendingOffset {
+    pub(super) partition: TopicPartition,
+    pub(super) offset: Option<CommittedOffset>,
+    /// Its place among all commits, by which it holds or does not.
+    pub(super) place: u64,
+}
 
 /// Pending offsets of one transaction in one group.
-type OfTransaction = BTreeMap<TopicPartition, Option<CommittedOffset>>;
+type OfTransaction = BTreeMap<TopicPartition, PendingOffset>;
 
 /// All pending offsets.
 #[derive(Debug, Default)]
 pub(super) struct Pending(BTreeMap<String, BTreeMap<ProducerId, OfTransaction>>);
 
 impl Pending {
-    pub(super) fn put(&mut self, group: &str, producer: ProducerId, offsets: &OffsetChanges) {
+    pub(super) fn put(
+        &mut self,
+        group: &str,
+        producer: ProducerId,
+        offsets: &OffsetChanges,
+        place: u64,
+    ) {
         let group = self.0.entry(group.to_owned()).or_default();
-        group.entry(producer).or_default().extend(offsets.iter().cloned());
+        let pending = |(partition, offset): &(TopicPartition, Option<CommittedOffset>)| {
+            (*partition, PendingOffset { partition: *partition, offset: offset.clone(), place })
+        };
+        group.entry(producer).or_default().extend(offsets.iter().map(pending));
     }
 
     /// The transaction has ended: these are no longer pending.
-    pub(super) fn take(&mut self, group: &str, producer: ProducerId) -> OffsetChanges {
+    pub(super) fn take(&mut self, group: &str, producer: ProducerId) -> Vec<PendingOffset> {
         let Some(of_group) = self.0.get_mut(group) else { return Vec::new() };
         let taken = of_group.remove(&producer);
         if of_group.is_empty() {
             self.0.remove(group);
         }
-        taken.into_iter().flatten().collect()
+        taken.into_iter().flat_map(BTreeMap::into_values).collect()
     }
 
-    fn concerns(&self, group: &str, partition: &TopicPartition) -> bool {
+    pub(super) fn concerns(&self, group: &str, partition: &TopicPartition) -> bool {
         let transactions = self.0.get(group).into_iter().flat_map(BTreeMap::values);
         transactions.into_iter().any(|offsets| offsets.contains_key(partition))
+    }
+
+    /// Every partition of which a transaction is to decide, with its group.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&str, TopicPartition)> {
+        self.0.iter().flat_map(|(group, transactions)| {
+            let partitions = transactions.values().flat_map(BTreeMap::keys);
+            partitions.map(move |partition| (group.as_str(), *partition))
+        })
     }
 
     fn partitions(&self, group: &str) -> impl Iterator<Item = TopicPartition> {
@@ -47,20 +77,67 @@ impl Pending {
         transactions.flat_map(|offsets| offsets.keys().copied())
     }
 
-    pub(super) fn forget_topic(&mut self, topic: TopicId) {
-        for offsets in self.0.values_mut().flat_map(BTreeMap::values_mut) {
-            offsets.retain(|(of, _), _| *of != topic);
+    /// What was committed of these partitions is forgotten, by whomever.
+    pub(super) fn forget(&mut self, group: &str, changes: &OffsetChanges) {
+        let Some(transactions) = self.0.get_mut(group) else { return };
+        for (partition, _) in changes.iter().filter(|(_, offset)| offset.is_none()) {
+            transactions.values_mut().for_each(|offsets| drop(offsets.remove(partition)));
+        }
+        transactions.retain(|_, offsets| !offsets.is_empty());
+        if transactions.is_empty() {
+            self.0.remove(group);
         }
     }
 
-    pub(super) fn events(&self) -> impl Iterator<Item = GroupEvent> {
-        self.0.iter().flat_map(|(group, transactions)| {
-            transactions.iter().map(|(producer, offsets)| GroupEvent::OffsetsPending {
-                group: group.clone(),
-                producer: *producer,
-                offsets: offsets.iter().map(|(at, offset)| (*at, offset.clone())).collect(),
+    /// The group is gone, with all it has committed.
+    pub(super) fn forget_group(&mut self, group: &str) {
+        self.0.remove(group);
+    }
+
+    /// The groups of which something is pending.
+    pub(super) fn groups(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    /// What was committed and what is pending of a group as events. Where both are, they come in
+    /// their order, by which it is decided which of them holds in the end.
+    pub(super) fn offset_events(
+        &self,
+        group: &str,
+        committed: Option<&Offsets>,
+    ) -> Vec<GroupEvent> {
+        let mut places: Vec<_> = committed.into_iter().flat_map(Offsets::places).collect();
+        let transactions = self.0.get(group).into_iter().flatten();
+        let mut pending: Vec<(u64, ProducerId, &PendingOffset)> = transactions
+            .flat_map(|(producer, offsets)| {
+                offsets.values().map(|offset| (offset.place, *producer, offset))
             })
-        })
+            .collect();
+        if !pending.is_empty() {
+            places.sort_by_key(|(place, ..)| *place);
+            pending.sort_by_key(|(place, ..)| *place);
+        }
+        let mut events = Vec::new();
+        let mut rest = places.as_slice();
+        let mut emit = |events: &mut Vec<GroupEvent>, before: u64| {
+            let (these, after) = rest.split_at(rest.partition_point(|(place, ..)| *place < before));
+            rest = after;
+            if !these.is_empty() {
+                let offset =
+                    |(_, at, offset): &(u64, _, &CommittedOffset)| (*at, Some((*offset).clone()));
+                let offsets = these.iter().map(offset).collect();
+                events.push(GroupEvent::OffsetsCommitted { group: group.to_owned(), offsets });
+            }
+        };
+        for same in pending.chunk_by(|one, other| one.0 == other.0) {
+            let (place, producer, _) = same[0];
+            emit(&mut events, place);
+            let offsets =
+                same.iter().map(|(.., one)| (one.partition, one.offset.clone())).collect();
+            events.push(GroupEvent::OffsetsPending { group: group.to_owned(), producer, offsets });
+        }
+        emit(&mut events, u64::MAX);
+        events
     }
 }
 
@@ -76,7 +153,9 @@ impl Groups {
         commit: GroupCommit,
     ) -> Result<(Vec<Result<(), GroupError>>, Option<GroupEvent>), GroupError> {
         let pending = |group, offsets| GroupEvent::OffsetsPending { group, producer, offsets };
-        if !commit.member_id.is_empty() {
+        let says_who =
+            !commit.member_id.is_empty() || commit.member_epoch > 0 || commit.instance_id.is_some();
+        if says_who {
             let (results, event) = self.judge_commit(now_ms, directory, commit, true)?;
             let event = event.map(|event| match event {
                 GroupEvent::OffsetsCommitted { group, offsets } => pending(group, offsets),

@@ -7,6 +7,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::sync::Arc;
 
+use super::TopicPartition;
 use super::directory::TopicDirectory;
 use super::event::GroupEvent;
 use super::group::Group;
@@ -17,6 +18,9 @@ use super::settings::GroupSettings;
 /// How long a group without members and commits is remembered, so that a consumer which comes
 /// right back finds its group's epoch.
 const EMPTY_LINGER_MS: i64 = 10 * 60 * 1000;
+
+/// Commits that are due and still needed are looked at again after this.
+const LOOK_AGAIN_MS: i64 = 10 * 60 * 1000;
 
 /// When something may be due, and about whom: a member, or (None) the group itself.
 type Timer = (i64, Arc<str>, Option<Arc<str>>);
@@ -36,7 +40,7 @@ impl Groups {
     /// has taken effect already; the events are to be journalled.
     pub fn expire(&mut self, now_ms: i64, directory: &TopicDirectory) -> Vec<GroupEvent> {
         let mut events = Vec::new();
-        let Groups { settings, groups, timers, answers, .. } = self;
+        let Groups { settings, groups, timers, answers, pending, .. } = self;
         while timers.0.peek().is_some_and(|Reverse((due_ms, ..))| *due_ms <= now_ms) {
             let Some(Reverse((due_ms, id, member))) = timers.0.pop() else { break };
             let Some(group) = groups.get_mut(&id) else { continue };
@@ -46,7 +50,8 @@ impl Groups {
                 None if group.armed_ms == Some(due_ms) => {
                     group.armed_ms = None;
                     expire_phase(group, &mut out);
-                    expire_offsets(group, settings, now_ms, &mut events);
+                    let is_pending = |at: &TopicPartition| pending.concerns(&id, at);
+                    expire_offsets(group, &mut out, is_pending);
                 }
                 None => continue,
             }
@@ -120,10 +125,14 @@ fn deadline<'a>(group: &'a mut Group, member: &str) -> Option<Deadline<'a>> {
     Some(Deadline { id, due_ms, armed_ms: &mut member.armed_ms })
 }
 
-/// When the phase of a rebalance ends, or a group without members has something to forget.
+/// When the phase of a rebalance ends, or a group may have something to forget.
 fn group_due_ms(group: &Group, settings: &GroupSettings) -> Option<i64> {
     let phase_ms = group.classic.as_ref().and_then(|classic| classic.phase_due_ms);
-    let forget_ms = group.is_vacant().then(|| forget_due_ms(group, settings));
+    let forget_ms = match group.is_vacant() {
+        true => Some(forget_due_ms(group, settings)),
+        false => group.offsets.unread_due_ms(settings.offsets_retention_ms),
+    };
+    let forget_ms = forget_ms.map(|due_ms| due_ms.max(group.look_again_ms));
     [phase_ms, forget_ms].into_iter().flatten().min()
 }
 
@@ -164,24 +173,38 @@ fn expire_phase(group: &mut Group, turn: &mut Beat<'_>) {
     }
 }
 
+/// Forgets what was committed long ago: all of it if there are no members, else what they do not
+/// read. What a transaction is still to decide of stays until then.
 fn expire_offsets(
     group: &mut Group,
-    settings: &GroupSettings,
-    now_ms: i64,
-    events: &mut Vec<GroupEvent>,
+    turn: &mut Beat<'_>,
+    is_pending: impl Fn(&TopicPartition) -> bool,
 ) {
-    if !group.is_vacant() {
-        return;
-    }
-    let retention_ms = settings.offsets_retention_ms;
-    let offsets = group.offsets.expired(group.changed_at_ms, retention_ms, now_ms);
+    let (now_ms, retention_ms) = (turn.now_ms, turn.settings.offsets_retention_ms);
+    let vacant = group.is_vacant();
+    let mut offsets = std::mem::take(&mut group.offsets);
+    let (expired, held) = if vacant {
+        offsets.expired(group.changed_at_ms, retention_ms, now_ms, is_pending)
+    } else {
+        let reads = group.reads(turn.directory);
+        let unsure = group.is_rebalancing();
+        let is_held = |at: &TopicPartition| unsure || reads.covers(at.0) || is_pending(at);
+        offsets.expired(i64::MIN, retention_ms, now_ms, is_held)
+    };
+    group.offsets = offsets;
+    group.look_again_ms = match held {
+        true => now_ms.saturating_add(LOOK_AGAIN_MS.min(retention_ms).max(1)),
+        false => i64::MIN,
+    };
     let id = group.id.to_string();
-    let forgot = !offsets.is_empty();
+    let forgot = !expired.is_empty();
     if forgot {
-        group.offsets.apply(&offsets);
-        events.push(GroupEvent::OffsetsCommitted { group: id.clone(), offsets });
+        // They leave, so it does not matter at which place.
+        group.offsets.apply(&expired, 0);
+        turn.events.push(GroupEvent::OffsetsCommitted { group: id.clone(), offsets: expired });
     }
-    if group.offsets.is_empty() && (forgot || forget_due_ms(group, settings) <= now_ms) {
-        events.push(GroupEvent::GroupDeleted { group: id });
+    let is_over = vacant && group.offsets.is_empty();
+    if is_over && (forgot || forget_due_ms(group, turn.settings) <= now_ms) {
+        turn.events.push(GroupEvent::GroupDeleted { group: id });
     }
 }

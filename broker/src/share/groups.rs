@@ -11,10 +11,10 @@ use super::group::ShareGroup;
 use super::heartbeat::{JOIN, LEAVE, ShareHeartbeat, ShareHeartbeatReply};
 use super::timers::{Timers, arm_member};
 use super::view::{ShareDescription, ShareListing};
-use crate::group::TopicDirectory;
+use crate::group::{GROUP_ID_MAX_LEN, TopicDirectory};
 use crate::settings::Overrides;
 
-/// Longest group id and member id, in bytes.
+/// Longest member id, in bytes.
 const ID_MAX_LEN: usize = 249;
 /// The most topics a member may name.
 const TOPICS_MAX: usize = 10_000;
@@ -165,8 +165,8 @@ fn check(beat: &ShareHeartbeat) -> Result<(), ShareError> {
         let group = beat.group.chars().take(ID_MAX_LEN).collect();
         Err(ShareError::InvalidRequest { group, reason })
     };
-    if !(1..=ID_MAX_LEN).contains(&beat.group.len()) {
-        return invalid("group ids are 1 to 249 bytes");
+    if !(1..=GROUP_ID_MAX_LEN).contains(&beat.group.len()) {
+        return invalid("group ids are 1 to 32767 bytes");
     }
     if !(1..=ID_MAX_LEN).contains(&beat.member_id.len()) {
         return invalid("member ids are 1 to 249 bytes");

@@ -5,14 +5,12 @@ use std::sync::Arc;
 use onrush_record::{Offset, TopicId};
 
 use super::{Sharing, append};
+use crate::group::GROUP_ID_MAX_LEN;
 use crate::share::{
     ShareAcknowledgement, ShareConfig, ShareDescription, ShareEvent, ShareListing, ShareOffset,
     TopicPartition, What, check_key,
 };
 use crate::{Broker, ConfigEntry, Error, Result};
-
-/// Longest group id, in bytes.
-const GROUP_MAX_LEN: usize = 249;
 
 impl Sharing {
     pub(super) fn list(&self) -> Result<Vec<ShareListing>> {
@@ -65,12 +63,11 @@ impl Sharing {
             let mut state = self.state.lock();
             let judged = state.groups.acknowledge(group, member, partition, acks)?;
             state.groups.renew(now_ms, group, partition, &judged.renewed);
-            if judged.changes.is_empty() {
-                return Ok(());
-            }
-            let event =
-                ShareEvent::new(group, What::Settled { partition, changes: judged.changes });
-            let events = [event];
+            let changes = judged.changes;
+            let has_changed = !changes.is_empty();
+            let settled = || ShareEvent::new(group, What::Settled { partition, changes });
+            let events = Vec::from_iter(has_changed.then(settled));
+            // Also without a change: what is settled already may not be durably.
             let mark = append(&journal, &events)?;
             events.iter().for_each(|event| state.groups.apply(event));
             self.waiting.wake(&events);
@@ -87,8 +84,8 @@ impl Sharing {
         unset: Vec<String>,
         validate_only: bool,
     ) -> Result<()> {
-        if !(1..=GROUP_MAX_LEN).contains(&group.len()) {
-            let reason = "group ids are 1 to 249 bytes".to_owned();
+        if !(1..=GROUP_ID_MAX_LEN).contains(&group.len()) {
+            let reason = "group ids are 1 to 32767 bytes".to_owned();
             return Err(Error::InvalidRequest { reason });
         }
         for key in &unset {

@@ -34,5 +34,5 @@ pub(crate) use join::check_said;
 pub(crate) use member::Member as ClassicState;
 pub use record::{ClassicMemberRecord, ClassicRecord};
 pub(crate) use record::{put_protocols, put_record, take_protocols, take_record};
-pub(crate) use state::{Classic, Turn};
+pub(crate) use state::{Classic, Phase, Turn};
 pub use view::{ClassicDescription, ClassicMemberDescription};

@@ -111,3 +111,30 @@ fn restored_members_get_a_whole_session() {
     world.pass(45_000);
     assert_eq!(world.members(), 0);
 }
+
+#[test]
+fn what_the_members_do_not_read_any_more_is_forgotten() {
+    let mut world = World::new(1);
+    world.directory.put("other", entry(2, 1));
+    world.beat(joining("a").subscribing(names(&["t", "other"]))).unwrap();
+    world.stay("a", 1, Some(&[0])).unwrap();
+    world.commit(commit_of("a", 1, 0, 5)).unwrap();
+    let mut other = commit_of("a", 1, 0, 7);
+    other.offsets[0].partition = (id(2), 0);
+    world.commit(other).unwrap();
+    let mut epoch = 1;
+    let mut live = |world: &mut World, ms: i64| {
+        for _ in 0..ms / 40_000 {
+            world.pass(40_000);
+            epoch = world.stay("a", epoch, Some(&[0])).unwrap().member_epoch;
+        }
+    };
+    live(&mut world, 8 * DAY_MS);
+    assert_eq!(world.groups.offsets("g", None).len(), 2, "both are read");
+    let epoch = world.groups.describe(&world.directory, "g").unwrap().members[0].member_epoch;
+    world.beat(staying("a", epoch).subscribing(names(&["t"]))).unwrap();
+    live(&mut world, 10 * 60 * 1000 + 40_000);
+    let left = world.groups.offsets("g", None);
+    assert_eq!(left.iter().map(|((topic, _), _)| *topic).collect::<Vec<_>>(), [TOPIC]);
+    assert_eq!(world.members(), 1);
+}

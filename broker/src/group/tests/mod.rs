@@ -7,6 +7,7 @@ mod commits;
 mod expiry;
 mod histories;
 mod membership;
+mod pending;
 mod simulation;
 mod statics;
 

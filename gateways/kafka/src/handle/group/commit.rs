@@ -83,6 +83,8 @@ fn code_of(header: &RequestHeader, error: Option<&Error>) -> i16 {
                 ErrorCode::ILLEGAL_GENERATION
             }
         }
+        // A commit knows of one code for an epoch that is not the member's.
+        Some(Error::Group(GroupError::FencedMember { .. })) => ErrorCode::STALE_MEMBER_EPOCH,
         // A lone consumer commits for a group that has members.
         Some(Error::Group(GroupError::GroupNotEmpty { .. })) => ErrorCode::UNKNOWN_MEMBER_ID,
         Some(error) => coordinator_code(error),

@@ -2,12 +2,13 @@ use onrush_kafka_protocol::ErrorCode;
 use onrush_kafka_protocol::messages::{
     AddOffsetsToTxnRequest, AddOffsetsToTxnResponse, AddPartitionsToTxnRequest,
     AddPartitionsToTxnResponse, AddPartitionsToTxnTopic, AddPartitionsToTxnTransaction,
-    DescribeProducersRequest, DescribeProducersRequestTopicRequest, DescribeProducersResponse,
-    DescribeTransactionsRequest, DescribeTransactionsResponse, EndTxnRequest, EndTxnResponse,
-    InitProducerIdRequest, InitProducerIdResponse, ListTransactionsRequest,
-    ListTransactionsResponse, TxnOffsetCommitRequest, TxnOffsetCommitRequestPartition,
-    TxnOffsetCommitRequestTopic, TxnOffsetCommitResponse, WritableTxnMarker,
-    WritableTxnMarkerTopic, WriteTxnMarkersRequest, WriteTxnMarkersResponse,
+    ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse, DescribeProducersRequest,
+    DescribeProducersRequestTopicRequest, DescribeProducersResponse, DescribeTransactionsRequest,
+    DescribeTransactionsResponse, EndTxnRequest, EndTxnResponse, InitProducerIdRequest,
+    InitProducerIdResponse, ListTransactionsRequest, ListTransactionsResponse,
+    TxnOffsetCommitRequest, TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic,
+    TxnOffsetCommitResponse, WritableTxnMarker, WritableTxnMarkerTopic, WriteTxnMarkersRequest,
+    WriteTxnMarkersResponse,
 };
 
 use super::Server;
@@ -200,4 +201,47 @@ fn producers_are_described_and_markers_end_what_is_open() {
     let results = answer.markers[0].topics[0].partitions.iter();
     let codes: Vec<i16> = results.map(|result| result.error_code).collect();
     assert_eq!(codes, [0, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION.0], "nothing open: nothing to do");
+}
+
+/// Producers abort the transaction by these codes, and give up at those that consumers know.
+#[test]
+fn who_may_not_commit_for_the_group_can_abort() {
+    let server = Server::start();
+    server.topic("t", 1);
+    let made = init(&server, 5);
+    let beat = ConsumerGroupHeartbeatRequest {
+        group_id: "readers".to_owned(),
+        member_id: "m".to_owned(),
+        rebalance_timeout_ms: 60_000,
+        subscribed_topic_names: Some(vec!["t".to_owned()]),
+        topic_partitions: Some(Vec::new()),
+        ..Default::default()
+    };
+    let joined: ConsumerGroupHeartbeatResponse = server.ask(1, &beat);
+    assert_eq!((joined.error_code, joined.member_epoch), (0, 1));
+    let commit = |member: &str, generation_id: i32, instance: Option<&str>| {
+        let partition =
+            TxnOffsetCommitRequestPartition { committed_offset: 5, ..Default::default() };
+        let partitions = vec![partition];
+        let topic = TxnOffsetCommitRequestTopic { name: "t".to_owned(), partitions };
+        let request = TxnOffsetCommitRequest {
+            transactional_id: "mover".to_owned(),
+            group_id: "readers".to_owned(),
+            producer_id: made.producer_id,
+            producer_epoch: made.producer_epoch,
+            generation_id,
+            member_id: member.to_owned(),
+            group_instance_id: instance.map(str::to_owned),
+            topics: vec![topic],
+        };
+        let answer: TxnOffsetCommitResponse = server.ask(5, &request);
+        ErrorCode(answer.topics[0].partitions[0].error_code)
+    };
+    assert_eq!(commit("m", 1, None), ErrorCode::NONE);
+    assert_eq!(commit("m", 0, None), ErrorCode::ILLEGAL_GENERATION);
+    assert_eq!(commit("m", 7, None), ErrorCode::ILLEGAL_GENERATION);
+    assert_eq!(commit("other", 1, None), ErrorCode::UNKNOWN_MEMBER_ID);
+    assert_eq!(commit("", 1, None), ErrorCode::UNKNOWN_MEMBER_ID);
+    assert_eq!(commit("", -1, Some("i")), ErrorCode::UNKNOWN_MEMBER_ID);
+    assert_eq!(commit("", -1, None), ErrorCode::NONE, "old clients do not say who they are");
 }

@@ -89,10 +89,15 @@ async fn run(
     ctx.broker.transaction_commit_offsets(commit).await
 }
 
-/// Kafka's group coordinator knows a fenced producer by its epoch only.
+/// Kafka's group coordinator knows a fenced producer by its epoch only. Of members that may not
+/// commit, producers know two codes, by which they abort the transaction; at others they give up.
 fn code_of(error: &Error) -> i16 {
     match coordinator_code(error) {
         ErrorCode::PRODUCER_FENCED => ErrorCode::INVALID_PRODUCER_EPOCH.0,
+        ErrorCode::STALE_MEMBER_EPOCH
+        | ErrorCode::FENCED_MEMBER_EPOCH
+        | ErrorCode::GROUP_ID_NOT_FOUND => ErrorCode::ILLEGAL_GENERATION.0,
+        ErrorCode::NON_EMPTY_GROUP => ErrorCode::UNKNOWN_MEMBER_ID.0,
         code => code.0,
     }
 }

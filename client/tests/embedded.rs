@@ -30,6 +30,26 @@ async fn within<T>(what: impl Future<Output = T>) -> T {
 }
 
 #[test]
+fn a_topic_that_takes_small_batches_only_takes_everything() {
+    everywhere(|client| async move {
+        let small = NewTopic::named("t").config("max.message.bytes", "5000");
+        client.admin().create_topic(small).await.unwrap();
+        let producer = client.producer().build().await.unwrap();
+        let mut deliveries = Vec::new();
+        for _ in 0..2000 {
+            let record = NewRecord::to("t").value(&[b'x'; 100]);
+            deliveries.push(producer.send(record).await.unwrap());
+        }
+        for (i, delivery) in deliveries.into_iter().enumerate() {
+            assert_eq!(within(delivery).await.unwrap().offset, Some(Offset::new(i as u64)));
+        }
+        let large = producer.send(NewRecord::to("t").value(&[b'x'; 6000])).await.unwrap();
+        assert_eq!(within(large).await.unwrap_err().code(), Some(ErrorCode::BATCH_TOO_LARGE));
+        producer.close().await;
+    });
+}
+
+#[test]
 fn many_records_arrive_once_and_in_order() {
     everywhere(|client| async move {
         client.admin().create_topic(NewTopic::named("t").partitions(3)).await.unwrap();

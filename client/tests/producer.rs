@@ -41,6 +41,17 @@ async fn send_batches(producer: &Producer, range: std::ops::Range<u32>) -> Vec<D
     deliveries
 }
 
+/// Sends values whose second half is their number, without waiting for the answers.
+async fn send_paired(producer: &Producer, range: std::ops::Range<u32>) -> Vec<Delivery> {
+    let mut deliveries = Vec::new();
+    for i in range {
+        // Half of it is the same nearly everywhere, so that compressing it is worth something.
+        let value = format!("{:0>30}{i:0>30}", i.wrapping_mul(2_654_435_761));
+        deliveries.push(send(producer, &value).await);
+    }
+    deliveries
+}
+
 fn numbers(values: &[String]) -> Vec<u32> {
     values.iter().map(|value| value.parse().unwrap()).collect()
 }
@@ -133,6 +144,77 @@ async fn a_refused_batch_does_not_block_what_follows() {
         let expected: Vec<u32> = (0..20).filter(|i| *i as usize != at).collect();
         assert_eq!(numbers(&fake.values(0)), expected, "at {at}");
     }
+}
+
+#[tokio::test]
+async fn a_batch_too_large_for_its_topic_goes_in_pieces() {
+    for (codec, idempotent) in [(Codec::None, true), (Codec::None, false), (Codec::Lz4, true)] {
+        let fake = Fake::with_topic("t", 1);
+        fake.state().max_batch_bytes = Some(1000);
+        let producer = tuned(&fake, |builder| {
+            builder.batch_bytes(16 << 10).compression(codec).idempotent(idempotent).max_in_flight(1)
+        });
+        let producer = producer.await;
+        let outcomes = join_all(send_paired(&producer, 0..1000).await).await;
+        for (i, outcome) in outcomes.into_iter().enumerate() {
+            assert_eq!(outcome.unwrap().offset, Some(Offset::new(i as u64)), "{codec:?}");
+        }
+        let values = fake.values(0);
+        assert_eq!(values.len(), 1000);
+        for (i, value) in values.iter().enumerate() {
+            assert_eq!(value[30..].parse::<usize>().unwrap(), i, "{codec:?}");
+        }
+        // What was learned is kept to: hardly a batch is refused from now on.
+        let (produced, batches) = {
+            let state = fake.state();
+            (state.produced, state.logs[&(fake.topic(), 0)].batches.len())
+        };
+        assert!(join_all(send_paired(&producer, 1000..1500).await).await.iter().all(Result::is_ok));
+        let state = fake.state();
+        let taken = state.logs[&(fake.topic(), 0)].batches.len() - batches;
+        assert!(state.produced - produced <= taken + 1, "{codec:?}: refused again and again");
+    }
+}
+
+#[tokio::test]
+async fn pieces_of_a_batch_keep_the_order_of_what_was_sent_behind_it() {
+    let fake = Fake::with_topic("t", 1);
+    let producer = tuned(&fake, |builder| builder.batch_bytes(4 << 10)).await;
+    fake.state().max_batch_bytes = Some(900);
+    fake.state().hold = true;
+    let mut deliveries = Vec::new();
+    for i in 0..200 {
+        deliveries.push(send(&producer, &format!("{i:0>100}")).await);
+    }
+    // One that is too large leads; what follows is under way before it is refused.
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+    fake.release();
+    let flush = producer.flush();
+    for (i, outcome) in join_all(deliveries).await.into_iter().enumerate() {
+        assert_eq!(outcome.unwrap().offset, Some(Offset::new(i as u64)));
+    }
+    flush.await;
+    assert_eq!(numbers(&fake.values(0)), (0..200).collect::<Vec<_>>());
+    assert_eq!(fake.state().producer_ids, 1, "the row of sequences never broke");
+}
+
+#[tokio::test]
+async fn one_record_too_large_fails_by_itself() {
+    let fake = Fake::with_topic("t", 1);
+    fake.state().max_batch_bytes = Some(500);
+    let producer = producer(&fake).await;
+    let lengths = [100, 100, 2000, 100];
+    let sends = lengths.map(|length| {
+        let producer = &producer;
+        async move { send(producer, &format!("{length:0>length$}")).await.await }
+    });
+    let outcomes = join_all(sends).await;
+    let failed: Vec<bool> = outcomes.iter().map(Result::is_err).collect();
+    assert_eq!(failed, [false, false, true, false]);
+    assert_eq!(outcomes[2].as_ref().unwrap_err().code(), Some(ErrorCode::BATCH_TOO_LARGE));
+    assert_eq!(numbers(&fake.values(0)), [100, 100, 100]);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use onrush_record::batch::{BatchBuilder, BatchError, set_producer};
+use onrush_record::batch::{BatchBuilder, BatchError, Codec, set_producer};
 use onrush_record::{ProducerEpoch, ProducerId, Sequence};
 
 use super::delivery::Completion;
@@ -35,8 +35,8 @@ pub(super) struct Batch {
     /// Bytes of the producer's buffer that it holds.
     pub(super) reserved: usize,
     pub(super) count: u32,
-    /// Its place among the partition's batches; given, as are the sequence and identity, when it is
-    /// sent first.
+    /// Number of its first record among the partition's; given, as are the sequence and identity,
+    /// when it is sent first.
     pub(super) order: u64,
     pub(super) identity: Identity,
     pub(super) first_sequence: Sequence,
@@ -85,6 +85,33 @@ impl Batch {
             let mut copy = BytesMut::from(&self.wire[..]);
             set_producer(&mut copy, identity.id, identity.epoch, first_sequence);
             self.wire = copy.freeze();
+        }
+    }
+
+    /// The bytes as they were sent, if they were.
+    pub(super) fn as_sent(&self) -> &[u8] {
+        &self.wire
+    }
+
+    /// The `count` records that begin with number `first` of this batch, as one of their own. It
+    /// holds nothing of the producer's buffer.
+    pub(super) fn part(
+        &self,
+        first: u32,
+        count: u32,
+        first_sequence: Sequence,
+        wire: Vec<u8>,
+    ) -> Self {
+        let builder = BatchBuilder::new(Codec::None);
+        Self {
+            count,
+            order: self.order + u64::from(first),
+            identity: self.identity,
+            first_sequence,
+            wire: Bytes::from(wire),
+            attempts: self.attempts,
+            last_error: self.last_error.clone(),
+            ..Self::new(builder, self.opened, self.generation)
         }
     }
 

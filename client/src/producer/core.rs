@@ -18,6 +18,7 @@ use super::pool::Pool;
 use super::pump::PumpState;
 use super::queue::Limits;
 use super::record::NewRecord;
+use super::split::Pieces;
 use super::topic::{Refusal, TopicQueue};
 use super::unsettled::Unsettled;
 use crate::error::Error;
@@ -150,7 +151,7 @@ impl Core {
             topic.state.lock().update(info, identity, now);
         } else {
             let seed = usize::try_from(self.seed.load(Ordering::Relaxed)).unwrap_or_default();
-            let topic = Arc::new(TopicQueue::new(info, identity, seed, now));
+            let topic = Arc::new(TopicQueue::new(info, identity, seed, self.batch_bytes, now));
             self.first.get_or_init(|| Arc::clone(&topic));
             topics.insert(Arc::clone(&topic.name), topic);
         }
@@ -208,6 +209,11 @@ impl Core {
 
     pub(super) fn opened_batch(&self) -> u64 {
         self.unsettled.lock().opened()
+    }
+
+    /// A batch became several, all of which a flush has to wait for.
+    pub(super) fn opened_pieces(&self, batch: &Batch, pieces: &Pieces) {
+        self.unsettled.lock().opened_more(batch.generation, pieces.batches.len() - 1);
     }
 
     pub(super) fn ask_to_yield(&self) {

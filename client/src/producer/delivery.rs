@@ -24,18 +24,37 @@ pub struct Delivered {
 /// What became of a batch: partition and offset of its first record.
 pub(crate) type Outcome = Result<(u32, Option<Offset>), Error>;
 
+/// How a batch ended.
+#[derive(Debug)]
+enum End {
+    /// All of it in one way.
+    Settled(Outcome),
+    /// As batches of their own, each with the number that its first record had.
+    Split(Vec<(u32, Arc<Completion>)>),
+}
+
 /// Shared by the records of one batch.
 #[derive(Debug, Default)]
 pub(crate) struct Completion {
-    outcome: OnceLock<Outcome>,
+    end: OnceLock<End>,
     waiting: Mutex<Vec<Option<Waker>>>,
 }
 
 impl Completion {
     /// Tells everyone who waits, now or later.
     pub(crate) fn complete(&self, outcome: Outcome) {
-        // A batch is settled once; a second outcome would be a repetition of the first.
-        let _ = self.outcome.set(outcome);
+        self.end(End::Settled(outcome));
+    }
+
+    /// From now on, the records are those of the parts: batches in order, each with the number of its
+    /// first record in this one, beginning with 0.
+    pub(crate) fn split(&self, parts: Vec<(u32, Arc<Self>)>) {
+        self.end(End::Split(parts));
+    }
+
+    fn end(&self, end: End) {
+        // A batch ends once; a second end would be a repetition of the first.
+        let _ = self.end.set(end);
         let waiting = std::mem::take(&mut *self.waiting.lock());
         waiting.into_iter().flatten().for_each(Waker::wake);
     }
@@ -70,16 +89,34 @@ impl Delivery {
 
     /// The outcome, if it is there already.
     pub fn try_outcome(&self) -> Option<Result<Delivered, Error>> {
-        let outcome = self.completion.outcome.get()?;
+        let (mut completion, mut index) = (&self.completion, self.index());
+        let outcome = loop {
+            match completion.end.get()? {
+                End::Settled(outcome) => break outcome,
+                End::Split(parts) => (completion, index) = part(parts, index)?,
+            }
+        };
         Some(outcome.clone().map(|(partition, first)| Delivered {
             partition,
-            offset: first.map(|first| first.plus(self.index())),
+            offset: first.map(|first| first.plus(index)),
         }))
+    }
+
+    /// Waits for the part that the record has become one of, if its batch was split.
+    #[cold]
+    fn follow(&mut self) {
+        while let Some(End::Split(parts)) = self.completion.end.get()
+            && let Some((completion, index)) = part(parts, self.index())
+        {
+            let completion = Arc::clone(completion);
+            self.at = NOWHERE << 32 | index;
+            self.completion = completion;
+        }
     }
 
     #[cold]
     fn forget_waker(&mut self) {
-        if self.completion.outcome.get().is_none()
+        if self.completion.end.get().is_none()
             && let Some(slot) = self.completion.waiting.lock().get_mut(self.place())
         {
             *slot = None;
@@ -87,9 +124,12 @@ impl Delivery {
     }
 
     fn wait(&mut self, cx: &Context<'_>) {
+        if self.completion.end.get().is_some() {
+            self.follow();
+        }
         let mut waiting = self.completion.waiting.lock();
-        if self.completion.outcome.get().is_some() {
-            // Settled meanwhile; whoever settles may have taken the wakers already.
+        if self.completion.end.get().is_some() {
+            // Ended meanwhile; whoever ends it may have taken the wakers already.
             cx.waker().wake_by_ref();
             return;
         }
@@ -103,6 +143,13 @@ impl Delivery {
             }
         }
     }
+}
+
+/// The part of a split batch with this record in it, and the record's number there.
+fn part(parts: &[(u32, Arc<Completion>)], index: u64) -> Option<(&Arc<Completion>, u64)> {
+    let after = parts.partition_point(|(first, _)| u64::from(*first) <= index);
+    let (first, completion) = parts.get(after.checked_sub(1)?)?;
+    Some((completion, index - u64::from(*first)))
 }
 
 impl Future for Delivery {

@@ -13,6 +13,7 @@ mod pool;
 mod pump;
 mod queue;
 mod record;
+mod split;
 mod topic;
 mod unsettled;
 
@@ -74,7 +75,7 @@ impl ProducerBuilder {
         let settings = Settings {
             acks: Acks::All,
             codec: Codec::None,
-            batch_bytes: 64 << 10,
+            batch_bytes: 512 << 10,
             buffer_bytes: 32 << 20,
             partition_buffer_bytes: 1 << 20,
             limits,
@@ -98,7 +99,9 @@ impl ProducerBuilder {
     }
 
     /// Size at which a batch is full, before compression. A larger record has a batch of its own.
-    /// Default: 64 KiB.
+    /// Where a topic takes no batches so large (`max.message.bytes`), the first one refused is sent
+    /// again in pieces, and later ones are kept as small. Default: 512 KiB: what is gained by larger
+    /// batches is most where each waits for the disk.
     #[must_use]
     pub fn batch_bytes(mut self, bytes: usize) -> Self {
         self.settings.batch_bytes = bytes.clamp(1 << 10, 64 << 20);

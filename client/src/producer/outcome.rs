@@ -9,6 +9,7 @@ use onrush_record::Offset;
 use super::batch::Batch;
 use super::core::Core;
 use super::queue::Limits;
+use super::split::most_taken;
 use super::topic::TopicQueue;
 use crate::error::{Error, Expired};
 use crate::net::link::Answer;
@@ -58,8 +59,18 @@ impl Core {
             if matches!(&outcome, Err(error) if error.code() == Some(ErrorCode::UNKNOWN_TOPIC)) {
                 state.stale = true;
             }
+            let pieces =
+                outcome.as_ref().err().and_then(most_taken).and_then(|max| batch.split(max));
+            let settled = match pieces {
+                Some(pieces) => {
+                    self.opened_pieces(&batch, &pieces);
+                    state.keep_to(pieces.bytes);
+                    state.partitions[partition].take_pieces(pieces.batches);
+                    None
+                }
+                None => state.partitions[partition].settle(batch, outcome, now),
+            };
             let queue = &mut state.partitions[partition];
-            let settled = queue.settle(batch, outcome, now);
             if !queue.listed && queue.has_work() {
                 queue.listed = true;
                 self.list(&topic, partition);

@@ -2,7 +2,8 @@
 //!
 //! At most a few batches are under way at a time. When one fails, nothing new is sent until the
 //! answers to all others are there; then the failed ones go again, one by one, in their first order
-//! and with their first sequence numbers, so that the broker recognises what it has already.
+//! and with their first sequence numbers, so that the broker recognises what it has already. One that
+//! was too large goes again in pieces.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -54,7 +55,7 @@ pub(super) struct PartitionQueue {
     /// Full batches.
     closed: VecDeque<Batch>,
     /// Batches to be sent again, in order.
-    again: Vec<Batch>,
+    again: VecDeque<Batch>,
     /// Batches sent and not answered.
     under_way: usize,
     again_at: Duration,
@@ -74,7 +75,7 @@ impl PartitionQueue {
         Self {
             open: None,
             closed: VecDeque::new(),
-            again: Vec::new(),
+            again: VecDeque::new(),
             under_way: 0,
             again_at: Duration::ZERO,
             pause: FIRST_PAUSE,
@@ -129,8 +130,9 @@ impl PartitionQueue {
             if now < self.again_at {
                 return Next::Wait(Some(self.again_at));
             }
-            let batch = self.again.remove(0);
-            return self.sent(batch);
+            if let Some(batch) = self.again.pop_front() {
+                return self.sent(batch);
+            }
         }
         if self.under_way >= limits.max_in_flight {
             return Next::Wait(None);
@@ -154,7 +156,7 @@ impl PartitionQueue {
 
     fn sent_first(&mut self, mut batch: Batch) -> Next {
         batch.order = self.next_order;
-        self.next_order += 1;
+        self.next_order += u64::from(batch.count);
         if self.identity != Identity::NONE {
             batch.number(self.identity, self.next_sequence);
             self.next_sequence = self.next_sequence.plus(batch.count);
@@ -223,9 +225,21 @@ impl PartitionQueue {
         }
     }
 
+    /// Takes back a batch that was refused as too large, as pieces to be sent instead.
+    pub(super) fn take_pieces(&mut self, pieces: Vec<Batch>) {
+        self.under_way -= 1;
+        for piece in pieces {
+            self.put_in_order(piece);
+        }
+    }
+
     fn put_back(&mut self, mut batch: Batch, error: Error, now: Duration, pause: Duration) {
         batch.last_error = Some(error);
         self.again_at = self.again_at.max(now.saturating_add(pause));
+        self.put_in_order(batch);
+    }
+
+    fn put_in_order(&mut self, batch: Batch) {
         let at = self.again.partition_point(|other| other.order < batch.order);
         self.again.insert(at, batch);
     }
@@ -270,7 +284,10 @@ impl PartitionQueue {
     /// Takes out what has waited for too long. What is under way comes back by itself.
     pub(super) fn expired(&mut self, now: Duration, limits: &Limits) -> Vec<Batch> {
         let late = |batch: &Batch| now.saturating_sub(batch.opened) >= limits.delivery_timeout;
-        let mut expired: Vec<Batch> = self.again.extract_if(.., |batch| late(batch)).collect();
+        let (late_ones, again): (VecDeque<_>, _) =
+            std::mem::take(&mut self.again).into_iter().partition(&late);
+        self.again = again;
+        let mut expired = Vec::from(late_ones);
         while let Some(batch) = self.closed.pop_front_if(|batch| late(batch)) {
             expired.push(batch);
         }
@@ -282,7 +299,7 @@ impl PartitionQueue {
 
     /// Takes out everything that is not under way.
     pub(super) fn drain(&mut self) -> Vec<Batch> {
-        let mut all = std::mem::take(&mut self.again);
+        let mut all: Vec<Batch> = self.again.drain(..).collect();
         all.extend(self.closed.drain(..));
         all.extend(self.open.take());
         all

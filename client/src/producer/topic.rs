@@ -47,6 +47,8 @@ pub(super) struct TopicState {
     /// Where records without a key go until that partition's batch is sent.
     sticky: usize,
     sticky_used: bool,
+    /// Size at which a batch is full: the producer's, or what the broker takes.
+    batch_bytes: usize,
     /// The broker did not know it any more.
     pub(super) stale: bool,
     pub(super) loaded: Duration,
@@ -55,12 +57,19 @@ pub(super) struct TopicState {
 }
 
 impl TopicQueue {
-    pub(super) fn new(info: &TopicInfo, identity: Identity, seed: usize, now: Duration) -> Self {
+    pub(super) fn new(
+        info: &TopicInfo,
+        identity: Identity,
+        seed: usize,
+        batch_bytes: usize,
+        now: Duration,
+    ) -> Self {
         let mut state = TopicState {
             id: info.id,
             partitions: Vec::new(),
             sticky: seed % (info.partitions.max(1) as usize),
             sticky_used: false,
+            batch_bytes,
             stale: false,
             loaded: now,
             timestamp: 0,
@@ -90,7 +99,7 @@ impl TopicQueue {
         let queue = state.partitions.get_mut(index)?;
         let open = queue.open.as_mut()?;
         let need = open.builder.len() + record.most_bytes();
-        if need > core.batch_bytes || need > open.reserved {
+        if need > state.batch_bytes || need > open.reserved {
             return None;
         }
         let timestamp = match record.timestamp {
@@ -126,7 +135,7 @@ impl TopicQueue {
         let mut index = state.choose(record)?;
         let mut queue = &mut state.partitions[index];
         if let Some(open) = &queue.open
-            && open.builder.len() + most > core.batch_bytes
+            && open.builder.len() + most > state.batch_bytes
         {
             if queue.full_batches() >= core.full_batches_max {
                 return Err(Refusal::Full);
@@ -147,7 +156,7 @@ impl TopicQueue {
         let need = open.builder.len() + most;
         if need > open.reserved {
             // As much again as it has, so that a batch asks a few times only.
-            let room = core.batch_bytes.saturating_sub(open.reserved);
+            let room = state.batch_bytes.saturating_sub(open.reserved);
             let more = (need - open.reserved).max(open.reserved.min(room));
             let more = more.next_multiple_of(RESERVE_STEP);
             if !core.reserve(more) {
@@ -207,6 +216,11 @@ impl TopicState {
         while self.partitions.len() < count {
             self.partitions.push(PartitionQueue::new(identity));
         }
+    }
+
+    /// Makes later batches no larger than this.
+    pub(super) fn keep_to(&mut self, bytes: usize) {
+        self.batch_bytes = self.batch_bytes.min(bytes);
     }
 
     /// The partition that a record goes to.

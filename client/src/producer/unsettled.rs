@@ -23,10 +23,16 @@ impl Unsettled {
         self.current()
     }
 
+    /// A batch of this generation, which is not settled, became so many more.
+    pub(super) fn opened_more(&mut self, generation: u64, more: usize) {
+        if let Some(count) = self.count(generation) {
+            *count += more;
+        }
+    }
+
     /// A batch of this generation is settled.
     pub(super) fn settled(&mut self, generation: u64) {
-        let index = usize::try_from(generation.saturating_sub(self.first)).unwrap_or(usize::MAX);
-        if let Some(count) = self.counts.get_mut(index) {
+        if let Some(count) = self.count(generation) {
             *count = count.saturating_sub(1);
         }
         while self.counts.len() > 1 && self.counts.front() == Some(&0) {
@@ -51,6 +57,11 @@ impl Unsettled {
     /// Whether there are none at all.
     pub(super) fn is_empty(&self) -> bool {
         self.counts.iter().all(|count| *count == 0)
+    }
+
+    fn count(&mut self, generation: u64) -> Option<&mut usize> {
+        let index = usize::try_from(generation.saturating_sub(self.first)).unwrap_or(usize::MAX);
+        self.counts.get_mut(index)
     }
 
     fn current(&self) -> u64 {

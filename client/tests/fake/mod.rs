@@ -56,6 +56,8 @@ pub struct State {
     /// One for each part of each produce request to come.
     pub faults: VecDeque<Fault>,
     pub produced: usize,
+    /// Batches larger than this are refused.
+    pub max_batch_bytes: Option<usize>,
     pub producer_ids: i64,
     pub connections: usize,
     pub refuse_connections: bool,
@@ -164,7 +166,10 @@ impl Log {
         base
     }
 
-    fn produce(&mut self, batch: &[u8]) -> Result<u64, ErrorCode> {
+    fn produce(&mut self, batch: &[u8], max: usize) -> Result<u64, ErrorCode> {
+        if batch.len() > max {
+            return Err(ErrorCode::BATCH_TOO_LARGE);
+        }
         let header = validate(batch, 16 << 20).map_err(|_| ErrorCode::BATCH_INVALID)?;
         if !header.producer_id.is_some() {
             return Ok(self.append(batch.to_vec()));
@@ -391,6 +396,7 @@ impl State {
         asked.check_payload(payload.len()).unwrap();
         let mut parts = request::Parts::new();
         let mut lose = false;
+        let max = self.max_batch_bytes.unwrap_or(usize::MAX);
         for (part, range) in asked.ranges() {
             self.produced += 1;
             let fault = self.faults.pop_front().unwrap_or(Fault::None);
@@ -401,11 +407,11 @@ impl State {
                     self.lose();
                     return;
                 }
-                Fault::None | Fault::LoseAfter => log.produce(&payload[range]),
+                Fault::None | Fault::LoseAfter => log.produce(&payload[range], max),
             };
             lose |= fault == Fault::LoseAfter;
             parts.push(ProducePartResponse {
-                error: outcome.err().map(|code| WireError::new(code, "fault")).into(),
+                error: outcome.err().map(|code| self.error(code)).into(),
                 base_offset: outcome.ok().map(Offset::new).into(),
                 log_start: Maybe::NONE,
                 timestamp: -1,
@@ -421,6 +427,14 @@ impl State {
             if self.hold { self.held.push(frame) } else { self.out.push_back(frame) }
         }
         self.deliver();
+    }
+
+    fn error(&self, code: ErrorCode) -> WireError {
+        let error = WireError::new(code, "fault");
+        match (code, self.max_batch_bytes) {
+            (ErrorCode::BATCH_TOO_LARGE, Some(max)) => error.with_detail(max as i64),
+            _ => error,
+        }
     }
 
     fn deliver(&mut self) {

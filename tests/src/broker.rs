@@ -1,6 +1,7 @@
 //! One broker process over its data directory: started, stopped, killed, started again.
 
 use crate::binary;
+use onrush_sys::process::{rss_bytes, rss_peak_bytes};
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -115,6 +116,24 @@ impl BrokerProcess {
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Bytes of memory it takes.
+    ///
+    /// # Panics
+    /// When the process is gone.
+    #[must_use]
+    pub fn rss(&self) -> u64 {
+        rss_bytes(Some(self.pid())).expect("it runs")
+    }
+
+    /// The most bytes of memory it has ever taken.
+    ///
+    /// # Panics
+    /// When the process is gone.
+    #[must_use]
+    pub fn peak_rss(&self) -> u64 {
+        rss_peak_bytes(Some(self.pid())).expect("it runs")
     }
 
     /// Sends a signal.

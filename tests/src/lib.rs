@@ -8,6 +8,7 @@
 mod binaries;
 mod broker;
 mod command;
+pub mod kafka;
 
 pub use binaries::binary;
 pub use broker::{BrokerProcess, ServeOptions};

@@ -61,6 +61,7 @@ const MAY_USE: &[(&str, Option<&[&str]>)] = &[
     ),
     ("onrush-sim", None),
     ("onrush-bench", None),
+    ("onrush-corpus", None),
     ("onrush-tests", None),
     ("xtask", None),
 ];

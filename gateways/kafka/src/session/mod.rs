@@ -25,7 +25,8 @@ use onrush_gateway_net::{Conversation, Inbox, Lanes, Outbox, Shared, Source, Tai
 use onrush_kafka_protocol::{ApiKey, RequestHeader, response_frame};
 
 use self::frame::{Broken, Head, frame_len};
-use self::queue::{Queue, Running, waits};
+pub(crate) use self::queue::waits;
+use self::queue::{Queue, Running};
 use crate::context::Context;
 use crate::handle::api_versions;
 use crate::served;

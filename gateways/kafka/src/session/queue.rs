@@ -114,6 +114,6 @@ impl Queue {
 }
 
 /// Whether handlers of this API may wait for other clients.
-pub(super) fn waits(key: ApiKey) -> bool {
+pub(crate) fn waits(key: ApiKey) -> bool {
     [ApiKey::JOIN_GROUP, ApiKey::SYNC_GROUP, ApiKey::SHARE_FETCH].contains(&key)
 }

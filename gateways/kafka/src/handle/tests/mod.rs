@@ -2,6 +2,7 @@
 //! through the codec, as the session asks them.
 
 mod configs;
+mod fuzz;
 mod groups;
 mod metadata;
 mod offsets;
@@ -38,15 +39,23 @@ impl Server {
         Server::with(Options::default())
     }
 
+    /// One that soon has as many partitions as it takes.
+    pub(super) fn small() -> Server {
+        Server::open(Options::default(), BrokerConfig { partitions_max: 8, ..Default::default() })
+    }
+
     pub(super) fn with(options: Options) -> Server {
+        Server::open(options, BrokerConfig::default())
+    }
+
+    fn open(options: Options, config: BrokerConfig) -> Server {
         let directory = TempDir::new("onrush-kafka").unwrap();
         let env = Env {
             disk: open_disk(directory.path(), DiskBackend::Plain).unwrap(),
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
         };
-        let config =
-            BrokerConfig { reserve_bytes: 64 << 10, free_min_bytes: 0, ..BrokerConfig::default() };
+        let config = BrokerConfig { reserve_bytes: 64 << 10, free_min_bytes: 0, ..config };
         let (broker, background, _) = Broker::open(config, env).unwrap();
         let (sync, io) = background.split();
         let threads = vec![

@@ -2,6 +2,7 @@
 //! durable, timers fire in time.
 
 mod classic;
+mod configs;
 mod pending;
 
 use std::sync::Arc;

@@ -3,11 +3,11 @@
 use onrush_record::Offset;
 
 use crate::group::{
-    ClassicDescription, ClassicHeartbeat, ClassicJoin, ClassicJoined, ClassicSync, ClassicSynced,
-    CommittedOffset, GroupCommit, GroupDescription, GroupError, GroupHeartbeat,
+    CONFIG_PREFIX, ClassicDescription, ClassicHeartbeat, ClassicJoin, ClassicJoined, ClassicSync,
+    ClassicSynced, CommittedOffset, GroupCommit, GroupDescription, GroupError, GroupHeartbeat,
     GroupHeartbeatReply, GroupKind, GroupListing, GroupState, LeavingMember, TopicPartition,
 };
-use crate::{Broker, Error, Result};
+use crate::{Broker, ConfigEntry, Error, Result};
 
 /// How far behind a group is in one partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,6 +172,64 @@ impl Broker {
     /// When there is none of that name, it is under another protocol, or groups are disabled.
     pub fn classic_describe(&self, group: &str) -> Result<ClassicDescription> {
         self.inner.coordinator.describe_classic(group)
+    }
+
+    /// Changes settings of a group, durably, whatever kind of group it is or will be: consumer and
+    /// share groups have settings of different names. The group need not exist.
+    ///
+    /// # Errors
+    /// [`crate::Error::InvalidConfig`] names the key and what is allowed; then nothing has changed.
+    pub async fn group_configure(
+        &self,
+        group: &str,
+        set: Vec<(String, String)>,
+        unset: Vec<String>,
+        validate_only: bool,
+    ) -> Result<()> {
+        let of_consumers = |key: &str| key.starts_with(CONFIG_PREFIX);
+        let (set, share_set): (Vec<_>, Vec<_>) =
+            set.into_iter().partition(|(key, _)| of_consumers(key));
+        let (unset, share_unset): (Vec<_>, Vec<_>) =
+            unset.into_iter().partition(|key| of_consumers(key));
+        let coordinator = &self.inner.coordinator;
+        let for_share = !share_set.is_empty() || !share_unset.is_empty();
+        // Both are judged before either is changed.
+        coordinator.configure(group, set.clone(), &unset, true).await?;
+        if for_share {
+            self.share_configure(group, share_set.clone(), share_unset.clone(), true).await?;
+        }
+        if validate_only {
+            return Ok(());
+        }
+        if !set.is_empty() || !unset.is_empty() {
+            coordinator.configure(group, set, &unset, false).await?;
+        }
+        match for_share {
+            true => self.share_configure(group, share_set, share_unset, false).await,
+            false => Ok(()),
+        }
+    }
+
+    /// All settings of a group, those of either kind, whether it exists or not; in order of key.
+    ///
+    /// # Errors
+    /// When groups are disabled.
+    pub fn group_config(&self, group: &str) -> Result<Vec<ConfigEntry>> {
+        let mut entries = self.inner.coordinator.describe_config(group)?;
+        entries.extend(self.share_config(group)?);
+        Ok(entries)
+    }
+
+    /// The groups that were given settings of their own, whether they exist or not, in order of id.
+    ///
+    /// # Errors
+    /// When groups are disabled.
+    pub fn group_configured(&self) -> Result<Vec<String>> {
+        let mut groups = self.inner.coordinator.configured();
+        groups.extend(self.inner.sharing.configured()?);
+        groups.sort_unstable();
+        groups.dedup();
+        Ok(groups)
     }
 
     /// Deletes a group that has no members, with its offsets; a share group, too.

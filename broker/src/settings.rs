@@ -81,6 +81,25 @@ impl<C: Clone + Default> Keys<C> {
         Ok(config)
     }
 
+    /// `before` with some set and others back at their defaults. The values are not looked at.
+    pub(crate) fn change(
+        &self,
+        before: &Overrides,
+        set: Vec<(String, String)>,
+        unset: &[String],
+    ) -> Result<Overrides> {
+        for key in unset {
+            self.find(key)?;
+            if set.iter().any(|(set, _)| set == key) {
+                return Err(Error::invalid_config(key, "it is both set and unset; choose one"));
+            }
+        }
+        let mut after = before.clone();
+        after.retain(|key, _| !unset.contains(key));
+        after.extend(set);
+        Ok(after)
+    }
+
     /// Every setting of `config`, of which `overrides` were given to this very topic or group.
     pub(crate) fn describe(&self, config: &C, overrides: &Overrides) -> Vec<ConfigEntry> {
         let built_in = C::default();

@@ -1,7 +1,5 @@
 //! All groups, for members under the classic protocol.
 
-use std::sync::Arc;
-
 use super::classic::{
     Answer, Classic, ClassicAnswer, ClassicDescription, ClassicHeartbeat, ClassicJoin, ClassicSync,
     LeavingMember, Ticket, Turn,
@@ -35,8 +33,7 @@ impl Groups {
         }
         let id = join.group.clone();
         if !self.groups.contains_key(id.as_str()) {
-            let id: Arc<str> = Arc::from(id.as_str());
-            self.groups.insert(Arc::clone(&id), Group::new(id));
+            self.add_group(&id);
         }
         let Groups { settings, groups, timers, answers, ids_given, .. } = self;
         let Some(group) = groups.get_mut(id.as_str()) else { return events };

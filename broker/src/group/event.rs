@@ -9,9 +9,10 @@ use onrush_record::{LeaderEpoch, Offset, ProducerId};
 use super::TopicPartition;
 use super::assignor::Assignor;
 use super::classic::{ClassicRecord, put_protocols, put_record, take_protocols, take_record};
-use super::codec::{Reader, put_array, put_option, put_partition, put_text};
+use super::codec::{Reader, put_array, put_len, put_option, put_partition, put_text};
 use super::offsets::CommittedOffset;
 use super::subscription::Subscription;
+use crate::settings::Overrides;
 
 const VERSION: u8 = 1;
 
@@ -79,6 +80,13 @@ pub enum GroupEvent {
         /// The group.
         group: String,
     },
+    /// The group was given settings of its own; these are all. They outlive it.
+    GroupConfigured {
+        /// The group.
+        group: String,
+        /// By key.
+        overrides: Overrides,
+    },
     /// The group is gone, with its offsets.
     GroupDeleted {
         /// The group.
@@ -99,7 +107,7 @@ pub struct MemberRecord {
     pub client_host: String,
     /// How long it may take to give up partitions.
     pub rebalance_timeout_ms: u32,
-    /// How long it may be silent.
+    /// How long it may be silent; 0: as long as its group says.
     pub session_timeout_ms: u32,
     /// The assignor it wants.
     pub assignor: Option<Assignor>,
@@ -148,6 +156,7 @@ impl GroupEvent {
             | Self::OffsetsPending { group, .. }
             | Self::PendingEnded { group, .. }
             | Self::ClassicGeneration { group, .. }
+            | Self::GroupConfigured { group, .. }
             | Self::ClassicEnded { group }
             | Self::GroupDeleted { group } => group,
         }
@@ -166,6 +175,7 @@ impl GroupEvent {
             Self::PendingEnded { .. } => 17,
             Self::ClassicGeneration { .. } => 6,
             Self::ClassicEnded { .. } => 7,
+            Self::GroupConfigured { .. } => 9,
         };
         out.extend_from_slice(&[VERSION, kind]);
         put_text(out, self.group());
@@ -189,6 +199,13 @@ impl GroupEvent {
                 out.push(u8::from(*commits));
             }
             Self::ClassicGeneration { record, .. } => put_record(out, record),
+            Self::GroupConfigured { overrides, .. } => {
+                put_len(out, overrides.len());
+                for (key, value) in overrides {
+                    put_text(out, key);
+                    put_text(out, value);
+                }
+            }
             Self::ClassicEnded { .. } | Self::GroupDeleted { .. } => {}
         }
     }
@@ -223,6 +240,10 @@ impl GroupEvent {
                 let mut member = Box::new(take_member(&mut input)?);
                 member.classic = Some(take_protocols(&mut input)?);
                 Self::MemberChanged { group, member }
+            }
+            9 => {
+                let overrides = input.vec(8, |input| Ok((input.text()?, input.text()?)))?;
+                Self::GroupConfigured { group, overrides: overrides.into_iter().collect() }
             }
             _ => return Err(EventError::BadValue),
         };

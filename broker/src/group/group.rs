@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::TopicPartition;
 use super::assignor::{Assignor, Wants};
 use super::classic::{Classic, ClassicRecord};
+use super::config::ConsumerConfig;
 use super::directory::TopicDirectory;
 use super::error::GroupError;
 use super::event::{GroupEvent, MemberRecord};
@@ -17,6 +18,7 @@ use super::subscription::{Compiled, Subscription, Topics};
 #[derive(Debug)]
 pub(crate) struct Group {
     pub(crate) id: Arc<str>,
+    pub(super) config: ConsumerConfig,
     pub(crate) epoch: i32,
     /// The epoch that members' targets were made for.
     pub(crate) target_epoch: i32,
@@ -43,9 +45,10 @@ pub(crate) struct Group {
 }
 
 impl Group {
-    pub(crate) fn new(id: Arc<str>) -> Self {
+    pub(crate) fn new(id: Arc<str>, config: ConsumerConfig) -> Self {
         Self {
             id,
+            config,
             epoch: 0,
             target_epoch: 0,
             members: BTreeMap::new(),
@@ -219,7 +222,15 @@ impl Group {
     /// Takes over a journalled member.
     pub(crate) fn restore_member(&mut self, record: &MemberRecord) {
         self.restore_removal(&record.member_id);
-        self.put_back(Member::from_record(record));
+        let mut member = Member::from_record(record);
+        member.follow(&self.config);
+        self.put_back(member);
+    }
+
+    /// Other settings are in force; for sessions from each member's next heartbeat on.
+    pub(super) fn configure(&mut self, config: ConsumerConfig) {
+        self.members.values_mut().for_each(|member| member.follow(&config));
+        self.config = config;
     }
 
     /// Members restored from the journal get a whole session to be heard of again.

@@ -19,6 +19,7 @@ use super::settings::GroupSettings;
 use super::timers::Timers;
 use super::view::{GroupDescription, GroupListing};
 use super::{Partitions, TopicPartition};
+use crate::settings::Overrides;
 
 /// Longest group id, in bytes: the longest text that Kafka's requests can carry.
 pub(crate) const GROUP_ID_MAX_LEN: usize = 32_767;
@@ -36,6 +37,8 @@ pub struct Groups {
     pub(super) answers: Vec<Answer>,
     /// Makes member ids given out within one millisecond differ.
     pub(super) ids_given: u64,
+    /// Of groups that were given settings of their own; they outlive the group.
+    pub(super) overrides: BTreeMap<String, Overrides>,
     /// How many commits there were, pending ones included: the place of the next.
     commits: u64,
 }
@@ -50,6 +53,7 @@ impl Groups {
             pending: Pending::default(),
             answers: Vec::new(),
             ids_given: 0,
+            overrides: BTreeMap::new(),
             commits: 0,
         }
     }
@@ -75,8 +79,7 @@ impl Groups {
                 let (group, member) = (beat.group, beat.member_id);
                 return Err(GroupError::UnknownMember { group, member });
             }
-            let id: Arc<str> = Arc::from(beat.group.as_str());
-            self.groups.insert(Arc::clone(&id), Group::new(id));
+            self.add_group(&beat.group);
         }
         let id = beat.group.clone();
         let mut events = Vec::new();
@@ -214,6 +217,17 @@ impl Groups {
             self.pending.forget_group(group);
             return;
         }
+        if let GroupEvent::GroupConfigured { group, overrides } = event {
+            match overrides.is_empty() {
+                true => drop(self.overrides.remove(group)),
+                false => drop(self.overrides.insert(group.clone(), overrides.clone())),
+            }
+            let config = self.config(group);
+            if let Some(group) = self.groups.get_mut(group.as_str()) {
+                group.configure(config);
+            }
+            return;
+        }
         let place = self.commits;
         let ended = match event {
             GroupEvent::OffsetsPending { group, producer, offsets } => {
@@ -240,8 +254,7 @@ impl Groups {
         };
         let id = event.group();
         if !self.groups.contains_key(id) {
-            let id: Arc<str> = Arc::from(id);
-            self.groups.insert(Arc::clone(&id), Group::new(id));
+            self.add_group(id);
         }
         let Some(group) = self.groups.get_mut(id) else { return };
         match event {
@@ -260,7 +273,9 @@ impl Groups {
             }
             GroupEvent::ClassicGeneration { record, .. } => group.restore_classic(record),
             GroupEvent::ClassicEnded { .. } => group.classic = None,
-            GroupEvent::OffsetsPending { .. } | GroupEvent::GroupDeleted { .. } => {}
+            GroupEvent::OffsetsPending { .. }
+            | GroupEvent::GroupConfigured { .. }
+            | GroupEvent::GroupDeleted { .. } => {}
         }
         self.timers.arm(&self.settings, group);
     }
@@ -279,10 +294,14 @@ impl Groups {
 
     /// The events that make an empty [`Groups`] into this one.
     pub fn events(&self) -> Vec<GroupEvent> {
+        let configured = self.overrides.iter().map(|(group, overrides)| {
+            let (group, overrides) = (group.clone(), overrides.clone());
+            GroupEvent::GroupConfigured { group, overrides }
+        });
         let offsets = |group: &Group| self.pending.offset_events(&group.id, Some(&group.offsets));
         let known = self.groups.values();
-        let mut events: Vec<_> =
-            known.flat_map(|group| events_of(group).into_iter().chain(offsets(group))).collect();
+        let mut events: Vec<_> = configured.collect();
+        events.extend(known.flat_map(|group| events_of(group).into_iter().chain(offsets(group))));
         let unknown = self.pending.groups().filter(|group| !self.groups.contains_key(*group));
         events.extend(unknown.flat_map(|group| self.pending.offset_events(group, None)));
         events
@@ -312,6 +331,12 @@ impl Groups {
             groups.apply(&GroupEvent::decode(input.bytes(len)?)?);
         }
         if input.0.is_empty() { Ok(groups) } else { Err(EventError::Trailing) }
+    }
+
+    /// Takes in a group that is not there yet.
+    pub(super) fn add_group(&mut self, id: &str) {
+        let (config, id) = (self.config(id), Arc::from(id));
+        self.groups.insert(Arc::clone(&id), Group::new(id, config));
     }
 
     pub(super) fn group_mut(&mut self, id: &str) -> Option<&mut Group> {

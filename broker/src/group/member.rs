@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::assignor::Assignor;
+use super::config::ConsumerConfig;
 use super::event::MemberRecord;
 use super::heartbeat::JOIN;
 use super::subscription::{Compiled, Topics};
@@ -33,6 +34,8 @@ pub(crate) struct Member {
     pub(crate) client_host: String,
     pub(crate) rebalance_timeout_ms: u32,
     pub(crate) session_timeout_ms: u32,
+    /// Its session is as long as its group says, for it did not ask for another.
+    pub(crate) session_of_group: bool,
     pub(crate) assignor: Option<Assignor>,
     pub(crate) subscription: Arc<Compiled>,
     /// What the subscription means today.
@@ -87,6 +90,7 @@ impl Member {
             client_host: String::new(),
             rebalance_timeout_ms: 0,
             session_timeout_ms: 0,
+            session_of_group: false,
             assignor: None,
             subscription,
             topics: Arc::default(),
@@ -117,6 +121,13 @@ impl Member {
     /// Whether its subscription names this topic, or matches its name.
     pub(crate) fn wants(&self, topic: &str) -> bool {
         self.subscription.matches(topic)
+    }
+
+    /// Takes over what its group has set.
+    pub(crate) fn follow(&mut self, config: &ConsumerConfig) {
+        if self.session_of_group {
+            self.session_timeout_ms = config.session_timeout_ms;
+        }
     }
 
     /// The member was heard of.
@@ -212,7 +223,7 @@ impl Member {
             client_id: self.client_id.clone(),
             client_host: self.client_host.clone(),
             rebalance_timeout_ms: self.rebalance_timeout_ms,
-            session_timeout_ms: self.session_timeout_ms,
+            session_timeout_ms: if self.session_of_group { 0 } else { self.session_timeout_ms },
             assignor: self.assignor,
             subscription: self.subscription.subscription.clone(),
             epoch: self.epoch,
@@ -237,6 +248,7 @@ impl Member {
             client_host: record.client_host.clone(),
             rebalance_timeout_ms: record.rebalance_timeout_ms,
             session_timeout_ms: record.session_timeout_ms,
+            session_of_group: record.session_timeout_ms == 0,
             assignor: record.assignor,
             subscription,
             topics: Arc::default(),

@@ -46,7 +46,7 @@ impl Group {
             return Ok(GroupHeartbeatReply {
                 member_id: id.to_string(),
                 member_epoch: epoch,
-                heartbeat_interval_ms: turn.settings.heartbeat_interval_ms,
+                heartbeat_interval_ms: self.config.heartbeat_interval_ms,
                 assignment: None,
             });
         }
@@ -68,7 +68,7 @@ impl Group {
         let mut reply = GroupHeartbeatReply {
             member_id: id.to_string(),
             member_epoch: 0,
-            heartbeat_interval_ms: turn.settings.heartbeat_interval_ms,
+            heartbeat_interval_ms: self.config.heartbeat_interval_ms,
             assignment: None,
         };
         let Some(member) = self.members.get_mut(id) else { return reply };
@@ -81,7 +81,7 @@ impl Group {
             reply.assignment = Some(member.assigned.iter().copied().collect());
         }
         if member.state == MemberState::Waiting {
-            reply.heartbeat_interval_ms = turn.settings.waiting_interval_ms();
+            reply.heartbeat_interval_ms = self.config.waiting_interval_ms();
         }
         reply
     }
@@ -186,8 +186,9 @@ impl Group {
             0 => settings.rebalance_timeout_ms,
             asked => timeout(asked),
         };
-        member.session_timeout_ms =
-            beat.session_timeout_ms.map_or(settings.session_timeout_ms, timeout);
+        member.session_of_group = beat.session_timeout_ms.is_none();
+        member.session_timeout_ms = beat.session_timeout_ms.map_or(0, timeout);
+        member.follow(&self.config);
         member.assignor = assignor;
         Ok(self.enter(turn, member, replaced.as_deref()))
     }

@@ -54,6 +54,7 @@ impl Group {
         member.client_id = join.client_id;
         member.client_host = join.client_host;
         (member.session_timeout_ms, member.rebalance_timeout_ms) = (session_ms, rebalance_ms);
+        member.session_of_group = false;
         if member.subscription.subscription != wanted {
             member.subscription = compiled;
             self.resolved = None;

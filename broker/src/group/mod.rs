@@ -27,6 +27,7 @@ mod classic;
 mod classic_calls;
 mod codec;
 mod commit;
+mod config;
 mod directory;
 mod error;
 mod event;
@@ -59,6 +60,8 @@ pub use classic::{
     ClassicSynced, LeavingMember, Ticket,
 };
 pub use commit::Judged;
+pub use config::ConsumerConfig;
+pub(crate) use config::PREFIX as CONFIG_PREFIX;
 pub use directory::{TopicDirectory, TopicEntry};
 pub use error::GroupError;
 pub use event::{EventError, GroupEvent, MemberRecord};

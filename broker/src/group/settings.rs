@@ -1,11 +1,14 @@
 //! What holds for all groups.
 
+use super::config::ConsumerConfig;
+
 /// What holds for all groups.
 #[derive(Clone, Debug)]
 pub struct GroupSettings {
-    /// A member silent for this long is removed, unless it asked for another time.
+    /// A member silent for this long is removed, unless it asked for another time, or its group has
+    /// one of its own.
     pub session_timeout_ms: u32,
-    /// When members are told to heartbeat.
+    /// When members are told to heartbeat, unless their group has its own interval.
     pub heartbeat_interval_ms: u32,
     /// How long a member may take to give up partitions, unless it asked for another time.
     pub rebalance_timeout_ms: u32,
@@ -43,9 +46,11 @@ impl Default for GroupSettings {
 }
 
 impl GroupSettings {
-    /// A member that waits for partitions asks more often, for nobody can tell it when they are
-    /// free.
-    pub(crate) fn waiting_interval_ms(&self) -> u32 {
-        (self.heartbeat_interval_ms / 10).max(50).min(self.heartbeat_interval_ms)
+    /// What a group has that was given no settings of its own.
+    pub(crate) fn consumer(&self) -> ConsumerConfig {
+        ConsumerConfig {
+            heartbeat_interval_ms: self.heartbeat_interval_ms,
+            session_timeout_ms: self.session_timeout_ms,
+        }
     }
 }

@@ -174,9 +174,13 @@ impl ShareConfig {
     }
 }
 
-/// Refuses a key that no share group has.
-pub(crate) fn check_key(name: &str) -> Result<()> {
-    KEYS.find(name).map(|_| ())
+/// `before` with some settings set and others back at their defaults.
+pub(crate) fn changed(
+    before: &Overrides,
+    set: Vec<(String, String)>,
+    unset: &[String],
+) -> Result<Overrides> {
+    KEYS.change(before, set, unset)
 }
 
 impl OffsetReset {

@@ -113,6 +113,11 @@ impl ShareGroups {
         self.overrides.get(group).cloned().unwrap_or_default()
     }
 
+    /// The groups that were given any.
+    pub(crate) fn configured(&self) -> impl Iterator<Item = &str> {
+        self.overrides.keys().map(String::as_str)
+    }
+
     /// A group's settings in force.
     pub(crate) fn config(&self, group: &str) -> ShareConfig {
         match self.groups.get(group) {

@@ -56,7 +56,7 @@ pub use view::{
 };
 
 pub(crate) use acquire::{Found, Plan};
-pub(crate) use config::check_key;
+pub(crate) use config::changed;
 pub(crate) use effects::Effects;
 #[cfg(test)]
 pub(crate) use event::MemberRecord;

@@ -8,7 +8,7 @@ use super::{Sharing, append};
 use crate::group::GROUP_ID_MAX_LEN;
 use crate::share::{
     ShareAcknowledgement, ShareConfig, ShareDescription, ShareEvent, ShareListing, ShareOffset,
-    TopicPartition, What, check_key,
+    TopicPartition, What, changed,
 };
 use crate::{Broker, ConfigEntry, Error, Result};
 
@@ -41,6 +41,12 @@ impl Sharing {
         self.check()?;
         let state = self.state.lock();
         Ok(state.groups.config(group).describe(&state.groups.overrides(group)))
+    }
+
+    /// The groups that were given settings of their own.
+    pub(crate) fn configured(&self) -> Result<Vec<String>> {
+        self.check()?;
+        Ok(self.state.lock().groups.configured().map(str::to_owned).collect())
     }
 
     pub(crate) async fn delete(self: &Arc<Self>, group: &str) -> Result<()> {
@@ -88,17 +94,9 @@ impl Sharing {
             let reason = "group ids are 1 to 32767 bytes".to_owned();
             return Err(Error::InvalidRequest { reason });
         }
-        for key in &unset {
-            check_key(key)?;
-            if set.iter().any(|(set, _)| set == key) {
-                return Err(Error::invalid_config(key, "it is both set and unset; choose one"));
-            }
-        }
         let changed = |groups: &crate::share::ShareGroups| -> Result<Vec<ShareEvent>> {
             let before = groups.overrides(group);
-            let mut overrides = before.clone();
-            overrides.retain(|key, _| !unset.contains(key));
-            overrides.extend(set);
+            let overrides = changed(&before, set, &unset)?;
             groups.defaults().with(&overrides)?;
             let what = What::Configured { overrides: overrides.clone() };
             Ok(if overrides == before { Vec::new() } else { vec![ShareEvent::new(group, what)] })

@@ -79,7 +79,7 @@ fn classic() -> impl Strategy<Value = ClassicRecord> {
 
 fn event() -> impl Strategy<Value = GroupEvent> {
     let group = || ".{1,8}";
-    let offsets = prop::collection::vec((partition(), prop::option::of(offset())), 0..4);
+    let offsets = || prop::collection::vec((partition(), prop::option::of(offset())), 0..4);
     prop_oneof![
         (group(), any::<i32>(), any::<i64>())
             .prop_map(|(group, epoch, at_ms)| GroupEvent::GroupEpochBumped { group, epoch, at_ms }),
@@ -88,8 +88,18 @@ fn event() -> impl Strategy<Value = GroupEvent> {
         }),
         (group(), ".{0,8}")
             .prop_map(|(group, member_id)| GroupEvent::MemberRemoved { group, member_id }),
-        (group(), offsets)
+        (group(), offsets())
             .prop_map(|(group, offsets)| GroupEvent::OffsetsCommitted { group, offsets }),
+        (group(), 0_i64..3, offsets()).prop_map(|(group, producer, offsets)| {
+            let producer = onrush_record::ProducerId::new(producer);
+            GroupEvent::OffsetsPending { group, producer, offsets }
+        }),
+        (group(), 0_i64..3, any::<bool>()).prop_map(|(group, producer, commits)| {
+            let producer = onrush_record::ProducerId::new(producer);
+            GroupEvent::PendingEnded { group, producer, commits }
+        }),
+        (group(), prop::collection::btree_map(".{0,8}", ".{0,8}", 0..3))
+            .prop_map(|(group, overrides)| GroupEvent::GroupConfigured { group, overrides }),
         group().prop_map(|group| GroupEvent::GroupDeleted { group }),
         (group(), classic()).prop_map(|(group, record)| {
             GroupEvent::ClassicGeneration { group, record: Box::new(record) }
@@ -112,7 +122,7 @@ proptest! {
     }
 
     #[test]
-    fn arbitrary_bytes_never_panic(kind in 0_u8..10, rest in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn arbitrary_bytes_never_panic(kind in 0_u8..20, rest in prop::collection::vec(any::<u8>(), 0..200)) {
         let bytes = [&[1, kind][..], &rest].concat();
         let _ = GroupEvent::decode(&bytes);
         let _ = GroupEvent::decode(&rest);

@@ -138,3 +138,40 @@ fn what_the_members_do_not_read_any_more_is_forgotten() {
     assert_eq!(left.iter().map(|((topic, _), _)| *topic).collect::<Vec<_>>(), [TOPIC]);
     assert_eq!(world.members(), 1);
 }
+
+#[test]
+fn a_group_may_have_its_own_sessions() {
+    let mut world = World::new(1);
+    let set = |world: &mut World, key: &str, value: &str| {
+        let set = vec![(key.to_owned(), value.to_owned())];
+        let event = world.groups.configure("g", set, &[])?;
+        world.groups.apply(event.as_ref().unwrap());
+        world.events.extend(event);
+        Ok::<(), crate::Error>(())
+    };
+    world.join("a");
+    world.beat(GroupHeartbeat { session_timeout_ms: Some(30_000), ..joining("b") }).unwrap();
+    set(&mut world, "consumer.session.timeout.ms", "10000").unwrap();
+    set(&mut world, "consumer.heartbeat.interval.ms", "2000").unwrap();
+    assert!(set(&mut world, "consumer.session.timeout.ms", "2000").is_err(), "too short");
+    assert!(set(&mut world, "consumer.session.timeout.ms", "soon").is_err());
+    assert!(set(&mut world, "share.session.timeout.ms", "2000").is_err());
+    let reply = world.stay("a", 1, Some(&[0])).unwrap();
+    assert_eq!(reply.heartbeat_interval_ms, 2000);
+    // As after a restart: by events, and by a snapshot.
+    let mut replayed = Groups::new(GroupSettings::default());
+    world.events.iter().for_each(|event| replayed.apply(event));
+    let restored = Groups::restore(GroupSettings::default(), &world.groups.snapshot()).unwrap();
+    for groups in [replayed, restored] {
+        world.groups = groups;
+        world.groups.start(world.now_ms);
+        world.pass(9_999);
+        assert_eq!(world.members(), 2);
+        world.pass(1);
+        assert_eq!(world.members(), 1, "who asked for its own session has that");
+    }
+    let event = world.groups.configure("g", vec![], &["consumer.session.timeout.ms".to_owned()]);
+    world.groups.apply(&event.unwrap().unwrap());
+    assert_eq!(world.groups.config("g").session_timeout_ms, 45_000);
+    assert!(world.groups.configure("g", vec![], &[]).unwrap().is_none());
+}

@@ -135,9 +135,9 @@ async fn alter_group(ctx: &Context, change: &Change) -> Result<(), Refused> {
     }
     let refused =
         |error: Error| Refused { code: coordinator_code(&error), message: error.to_string() };
-    let current = ctx.broker.share_config(&change.name).map_err(refused)?;
+    let current = ctx.broker.group_config(&change.name).map_err(refused)?;
     let TopicChange { set, unset, .. } = resolve(&current, change)?;
-    let configured = ctx.broker.share_configure(&change.name, set, unset, change.validate_only);
+    let configured = ctx.broker.group_configure(&change.name, set, unset, change.validate_only);
     configured.await.map_err(refused)
 }
 

@@ -116,7 +116,7 @@ fn topic_settings(
     entries.map(describe).collect()
 }
 
-/// What was set for a share group, or would hold for one of this name.
+/// What was set for a group, or would hold for one of this name, of either kind.
 fn group(
     ctx: &Context,
     name: &str,
@@ -125,7 +125,7 @@ fn group(
     if name.is_empty() {
         return Err(Refused::invalid_request("Group name must not be empty"));
     }
-    let entries = ctx.broker.share_config(name);
+    let entries = ctx.broker.group_config(name);
     let entries = entries
         .map_err(|error| Refused { code: coordinator_code(&error), message: error.to_string() })?;
     let describe = |entry: ConfigEntry| {

@@ -1,6 +1,5 @@
 //! ListConfigResources: what has settings.
 
-use onrush_broker::ConfigSource;
 use onrush_kafka_protocol::messages::{
     ConfigResource, ListConfigResourcesRequest, ListConfigResourcesResponse,
 };
@@ -46,19 +45,9 @@ pub(crate) async fn list_config_resources(
         add(resource::BROKER, ctx.broker.node_id().to_string());
     }
     if kinds.contains(&resource::GROUP) {
-        for group in groups(ctx) {
+        for group in ctx.broker.group_configured().unwrap_or_default() {
             add(resource::GROUP, group);
         }
     }
     ListConfigResourcesResponse { config_resources, ..ListConfigResourcesResponse::default() }
-}
-
-/// Share groups that were given settings of their own.
-fn groups(ctx: &Context) -> Vec<String> {
-    let own = |group: &String| {
-        let entries = ctx.broker.share_config(group).unwrap_or_default();
-        entries.iter().any(|entry| entry.source == ConfigSource::Topic)
-    };
-    let groups = ctx.broker.share_list().unwrap_or_default().into_iter();
-    groups.map(|listing| listing.group).filter(own).collect()
 }

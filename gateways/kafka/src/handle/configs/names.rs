@@ -40,6 +40,8 @@ const NAMES: &[Name] = &[
     name("compression.lz4.level", Type::Int, "compression.lz4.level"),
     name("compression.type", Type::String, "compression.type"),
     name("compression.zstd.level", Type::Int, "compression.zstd.level"),
+    of_group("consumer.heartbeat.interval.ms", Type::Int),
+    of_group("consumer.session.timeout.ms", Type::Int),
     name("delete.retention.ms", Type::Long, "log.cleaner.delete.retention.ms"),
     name("file.delete.delay.ms", Type::Long, "log.segment.delete.delay.ms"),
     name("flush.messages", Type::Long, "log.flush.interval.messages"),

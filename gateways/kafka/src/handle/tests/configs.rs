@@ -221,3 +221,30 @@ fn what_has_settings_is_listed() {
     assert_eq!(list(1, &[]).1.len(), 2);
     assert_eq!(list(1, &[5]), (ErrorCode::UNSUPPORTED_VERSION.0, Vec::new()));
 }
+
+#[test]
+fn groups_have_settings_of_both_kinds() {
+    const GROUP: i8 = 32;
+    let server = Server::start();
+    let of = |key: &str| {
+        let configs = describe(&server, GROUP, "g", Some(&[key])).configs;
+        configs.into_iter().map(|found| (found.value.unwrap(), found.config_source)).next()
+    };
+    let (session, lock) = ("consumer.session.timeout.ms", "share.record.lock.duration.ms");
+    assert_eq!(of(session), Some(("45000".to_owned(), 5)));
+    let altered =
+        alter_of(&server, GROUP, "g", &[(session, 0, Some("50000")), (lock, 0, Some("0"))]);
+    assert_eq!(ErrorCode(altered.0), ErrorCode::INVALID_CONFIG);
+    assert_eq!(of(session), Some(("45000".to_owned(), 5)), "all of it happens, or none");
+    let edits = [(session, 0, Some("50000")), (lock, 0, Some("20000"))];
+    assert_eq!(alter_of(&server, GROUP, "g", &edits).0, 0);
+    assert_eq!(of(session), Some(("50000".to_owned(), 8)));
+    assert_eq!(of(lock), Some(("20000".to_owned(), 8)));
+    let request = ListConfigResourcesRequest { resource_types: vec![GROUP] };
+    let listed: ListConfigResourcesResponse = server.ask(1, &request);
+    let names: Vec<&str> =
+        listed.config_resources.iter().map(|found| found.resource_name.as_str()).collect();
+    assert_eq!(names, ["g"]);
+    assert_eq!(alter_of(&server, GROUP, "g", &[(session, 1, None)]).0, 0);
+    assert_eq!(of(session), Some(("45000".to_owned(), 5)));
+}

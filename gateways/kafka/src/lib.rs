@@ -12,6 +12,7 @@ mod error;
 mod handle;
 mod lookup;
 mod options;
+mod pace;
 mod served;
 mod service;
 mod session;

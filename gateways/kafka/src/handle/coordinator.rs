@@ -6,6 +6,7 @@ use onrush_kafka_protocol::messages::{
 use onrush_kafka_protocol::{ErrorCode, RequestHeader};
 
 use crate::context::Context;
+use crate::pace::Pace;
 
 const GROUP: i8 = 0;
 const TRANSACTION: i8 = 1;
@@ -41,8 +42,13 @@ pub(crate) async fn find_coordinator(
         answer
     };
     if version >= BATCHED {
-        let coordinators = request.coordinator_keys.into_iter().map(answer).collect();
-        return FindCoordinatorResponse { coordinators, ..FindCoordinatorResponse::default() };
+        let mut response = FindCoordinatorResponse::default();
+        let mut pace = Pace::default();
+        for key in request.coordinator_keys {
+            pace.step().await;
+            response.coordinators.push(answer(key));
+        }
+        return response;
     }
     let one = answer(request.key);
     FindCoordinatorResponse {

@@ -13,6 +13,7 @@ use onrush_kafka_protocol::{ErrorCode, RequestHeader, Uuid};
 use super::operations;
 use crate::context::Context;
 use crate::lookup::{self, wire_epoch, wire_id, wire_number};
+use crate::pace::Pace;
 
 /// How many missing topics one request may bring into being; those beyond are answered as not
 /// there yet, and the client asks again.
@@ -45,7 +46,7 @@ pub(crate) async fn metadata(
             let create = ctx.options.auto_create_topics && request.allow_auto_topic_creation;
             some(ctx, version, topics, create).await
         }
-        _ => ctx.broker.topics().iter().map(|topic| describe(ctx, topic)).collect(),
+        _ => all(ctx).await,
     };
     if request.include_topic_authorized_operations {
         for topic in response.topics.iter_mut().filter(|topic| topic.error_code == 0) {
@@ -53,6 +54,16 @@ pub(crate) async fn metadata(
         }
     }
     response
+}
+
+async fn all(ctx: &Context) -> Vec<MetadataResponseTopic> {
+    let mut pace = Pace::default();
+    let mut topics = Vec::new();
+    for topic in ctx.broker.topics() {
+        pace.steps(topic.partition_count() as usize).await;
+        topics.push(describe(ctx, &topic));
+    }
+    topics
 }
 
 async fn some(
@@ -75,7 +86,11 @@ async fn some(
     let mut seen = HashSet::new();
     let mut created = 0;
     let mut topics = Vec::new();
+    let mut pace = Pace::default();
     for MetadataRequestTopic { topic_id, name, .. } in asked {
+        let partitions =
+            topics.last().map_or(0, |last: &MetadataResponseTopic| last.partitions.len());
+        pace.steps(1 + partitions).await;
         if ids {
             if topic_id == Uuid::default() || !seen.insert((topic_id, String::new())) {
                 continue;

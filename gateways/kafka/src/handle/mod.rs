@@ -21,6 +21,6 @@ pub(crate) mod replicas;
 pub(crate) mod security;
 pub(crate) mod share;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub(crate) mod topic_partitions;
 pub(crate) mod transaction;

@@ -17,6 +17,7 @@ use onrush_record::LeaderEpoch;
 use crate::context::Context;
 use crate::error::code;
 use crate::lookup::{self, wire_epoch, wire_offset};
+use crate::pace::Pace;
 
 /// The isolation level that sees no records of unfinished transactions.
 const READ_COMMITTED: i8 = 1;
@@ -34,7 +35,9 @@ pub(crate) async fn list_offsets(
     let (version, committed) = (header.api_version, request.isolation_level == READ_COMMITTED);
     let mut response = ListOffsetsResponse::default();
     let mut times = HashMap::new();
+    let mut pace = Pace::default();
     for topic in &request.topics {
+        pace.steps(1 + topic.partitions.len()).await;
         for partition in &topic.partitions {
             *times.entry((topic.name.as_str(), partition.partition_index)).or_insert(0) += 1;
         }
@@ -60,11 +63,13 @@ pub(crate) async fn list_offsets(
                 }
             }
         };
-        let partitions: Vec<_> = topic.partitions.iter().map(one).collect();
-        response.topics.push(ListOffsetsTopicResponse {
-            name: topic.name.clone(),
-            partitions: stream::iter(partitions).buffered(AT_ONCE).collect().await,
-        });
+        let mut found = stream::iter(topic.partitions.iter().map(one)).buffered(AT_ONCE);
+        let mut partitions = Vec::with_capacity(topic.partitions.len());
+        while let Some(one) = found.next().await {
+            pace.step().await;
+            partitions.push(one);
+        }
+        response.topics.push(ListOffsetsTopicResponse { name: topic.name.clone(), partitions });
     }
     response
 }
@@ -106,9 +111,11 @@ async fn look_up(
         return Ok(nothing);
     };
     let listed = partition.list_offset(spec).await.map_err(|error| code(&error))?;
-    // What an open transaction may still take back is not found by its time either.
-    let found =
-        listed.offset.filter(|offset| !committed || *offset <= partition.ends().last_stable);
+    let by_time = matches!(spec, OffsetSpec::Timestamp(_) | OffsetSpec::MaxTimestamp);
+    let found = listed.offset.filter(|offset| {
+        // What an open transaction may still take back is not found by its time either.
+        !(by_time && committed) || *offset < partition.ends().last_stable
+    });
     let Some(offset) = found else { return Ok(nothing) };
     let epoch = match spec {
         OffsetSpec::Latest | OffsetSpec::LastStable => partition.leader_epoch(),
@@ -131,7 +138,9 @@ pub(crate) async fn offset_for_leader_epoch(
     request: OffsetForLeaderEpochRequest,
 ) -> OffsetForLeaderEpochResponse {
     let mut response = OffsetForLeaderEpochResponse::default();
+    let mut pace = Pace::default();
     for topic in request.topics {
+        pace.steps(1 + topic.partitions.len()).await;
         let one = |asked: &OffsetForLeaderPartition| {
             let found = lookup::partition(&ctx.broker, &topic.topic, asked.partition).and_then(
                 |partition| {

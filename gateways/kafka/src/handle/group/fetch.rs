@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use onrush_broker::group::{CommittedOffset, GroupKind, TopicPartition};
+use onrush_broker::group::{CommittedOffset, GroupError, GroupKind, TopicPartition};
 use onrush_broker::{Error, Result};
 use onrush_kafka_protocol::messages::{
     OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchRequestTopics, OffsetFetchResponse,
@@ -14,6 +14,7 @@ use onrush_kafka_protocol::{ErrorCode, RequestHeader};
 use crate::context::Context;
 use crate::error::coordinator_code;
 use crate::lookup::{self, wire_epoch, wire_id, wire_number, wire_offset};
+use crate::pace::Pace;
 
 /// From here on a request is about several groups.
 const GROUPS: i16 = 8;
@@ -29,7 +30,9 @@ pub(crate) async fn offset_fetch(
     let (version, stable) = (header.api_version, request.require_stable);
     if version >= GROUPS {
         let mut response = OffsetFetchResponse::default();
+        let mut pace = Pace::default();
         for group in request.groups {
+            pace.step().await;
             response.groups.push(fetch(ctx, version, stable, group).await);
         }
         return response;
@@ -95,14 +98,19 @@ async fn fetch(
 /// A member of the newer protocol says who it is: one that is fenced must not read offsets that
 /// another has taken over.
 fn check_member(ctx: &Context, asked: &OffsetFetchRequestGroup) -> Result<(), ErrorCode> {
-    let Some(member_id) = asked.member_id.as_deref().filter(|_| asked.member_epoch >= 0) else {
+    if asked.member_id.is_none() && asked.member_epoch < 0 {
         return Ok(());
+    }
+    let group = match ctx.broker.group_describe(&asked.group_id) {
+        Ok(group) => group,
+        // It has committed nothing, which is no error, whoever asks.
+        Err(Error::Group(GroupError::UnknownGroup { .. })) => return Ok(()),
+        Err(error) => return Err(coordinator_code(&error)),
     };
-    let group = ctx.broker.group_describe(&asked.group_id);
-    let group = group.map_err(|error| coordinator_code(&error))?;
     if group.kind != GroupKind::Consumer {
         return Ok(());
     }
+    let member_id = asked.member_id.as_deref().unwrap_or_default();
     let member = group.members.iter().find(|member| member.member_id == member_id);
     match member {
         None => Err(ErrorCode::UNKNOWN_MEMBER_ID),
@@ -177,7 +185,9 @@ async fn these(
     topics: &[OffsetFetchRequestTopics],
 ) -> Result<Vec<OffsetFetchResponseTopics>, ErrorCode> {
     let mut answers = Vec::with_capacity(topics.len());
+    let mut pace = Pace::default();
     for topic in topics {
+        pace.steps(1 + topic.partition_indexes.len()).await;
         let indexes = topic.partition_indexes.iter().copied();
         let partitions = match lookup::topic(&ctx.broker, &topic.name, topic.topic_id) {
             Ok(found) => {
@@ -186,13 +196,14 @@ async fn these(
                     .clone()
                     .filter_map(|index| Some((found.id(), u32::try_from(index).ok()?)))
                     .collect();
-                let mut offsets: BTreeMap<i32, _> = committed(ctx, stable, group, Some(&wanted))
+                let offsets: BTreeMap<i32, _> = committed(ctx, stable, group, Some(&wanted))
                     .await?
                     .into_iter()
                     .map(|((_, index), offset)| (wire_number(index), offset))
                     .collect();
-                let one = |index| match offsets.remove(&index) {
-                    Some(found) => answer(index, found),
+                // A partition may be named twice.
+                let one = |index| match offsets.get(&index) {
+                    Some(found) => answer(index, found.clone()),
                     None => none(index, 0),
                 };
                 indexes.map(one).collect()

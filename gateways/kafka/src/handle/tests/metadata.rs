@@ -82,6 +82,26 @@ fn one_request_creates_so_many_topics_and_no_more() {
 }
 
 #[test]
+fn who_asks_for_very_many_topics_lets_others_have_their_turn() {
+    let server = Server::start();
+    server.topic("wide", 300);
+    let many: Vec<String> = (0..20_000).map(|number| format!("t{number}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    let quiet =
+        |names: &[&str]| MetadataRequest { allow_auto_topic_creation: false, ..named(names) };
+    let (turns, answer) = server.ask_counting::<_, MetadataResponse>(9, &quiet(&many));
+    assert_eq!(answer.topics.len(), 20_000);
+    assert!(turns >= 20_000 / 256, "others had {turns} turns");
+    let (turns, answer) = server.ask_counting::<_, MetadataResponse>(9, &quiet(&["wide", "t"]));
+    assert_eq!(answer.topics[0].partitions.len(), 300);
+    assert!(turns >= 1, "others had no turn");
+    let all = MetadataRequest { topics: None, ..MetadataRequest::default() };
+    let (turns, answer) = server.ask_counting::<_, MetadataResponse>(9, &all);
+    assert_eq!(answer.topics[0].partitions.len(), 300);
+    assert!(turns >= 1, "others had no turn");
+}
+
+#[test]
 fn topics_are_found_by_id_from_version_12_on() {
     let server = Server::start();
     server.topic("a", 1);

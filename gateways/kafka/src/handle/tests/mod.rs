@@ -5,6 +5,7 @@ mod configs;
 mod fuzz;
 mod groups;
 mod metadata;
+mod offset_fetch;
 mod offsets;
 mod others;
 mod seen;
@@ -12,6 +13,7 @@ mod shares;
 mod topics;
 mod transactions;
 
+use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -28,23 +30,23 @@ use crate::options::Options;
 use crate::served::{call, find};
 
 /// A broker whose loops run on threads, and one connection to it.
-pub(super) struct Server {
-    pub(super) ctx: Rc<Context>,
+pub(crate) struct Server {
+    pub(crate) ctx: Rc<Context>,
     threads: Vec<JoinHandle<()>>,
     _directory: TempDir,
 }
 
 impl Server {
-    pub(super) fn start() -> Server {
+    pub(crate) fn start() -> Server {
         Server::with(Options::default())
     }
 
     /// One that soon has as many partitions as it takes.
-    pub(super) fn small() -> Server {
+    pub(crate) fn small() -> Server {
         Server::open(Options::default(), BrokerConfig { partitions_max: 8, ..Default::default() })
     }
 
-    pub(super) fn with(options: Options) -> Server {
+    pub(crate) fn with(options: Options) -> Server {
         Server::open(options, BrokerConfig::default())
     }
 
@@ -74,12 +76,21 @@ impl Server {
         Server { ctx, threads, _directory: directory }
     }
 
-    pub(super) fn broker(&self) -> &Broker {
+    pub(crate) fn broker(&self) -> &Broker {
         &self.ctx.broker
     }
 
     /// Asks in a version and waits for the answer.
-    pub(super) fn ask<Q: Message, A: Message>(&self, version: i16, request: &Q) -> A {
+    pub(crate) fn ask<Q: Message, A: Message>(&self, version: i16, request: &Q) -> A {
+        self.ask_counting(version, request).1
+    }
+
+    /// The same; tells also how often the handler let others have their turn.
+    pub(crate) fn ask_counting<Q: Message, A: Message>(
+        &self,
+        version: i16,
+        request: &Q,
+    ) -> (usize, A) {
         assert_eq!(Q::KEY, A::KEY);
         let header = RequestHeader {
             api_key: Q::KEY.0,
@@ -89,22 +100,28 @@ impl Server {
         };
         let mut body = Vec::new();
         request.encode(&mut Writer::new(&mut body), version).unwrap();
-        let call = call(&self.ctx, header, &body).unwrap().expect("it is served");
-        let frame = block_on(call).unwrap();
+        let mut call = call(&self.ctx, header, &body).unwrap().expect("it is served");
+        let mut turns = 0;
+        let frame = block_on(poll_fn(|context| {
+            let polled = call.as_mut().poll(context);
+            turns += usize::from(polled.is_pending());
+            polled
+        }))
+        .unwrap();
         let mut reader = Reader::new(&frame[4..]);
         assert_eq!(decode_response_header(Q::KEY, version, &mut reader).unwrap(), 7);
         let answer = A::decode(&mut reader, version).unwrap();
         reader.finish().unwrap();
-        answer
+        (turns, answer)
     }
 
     /// Asks in every version that is served, to see that each has a place for the whole answer.
-    pub(super) fn ask_all<Q: Message, A: Message>(&self, request: impl Fn(i16) -> Q) -> Vec<A> {
+    pub(crate) fn ask_all<Q: Message, A: Message>(&self, request: impl Fn(i16) -> Q) -> Vec<A> {
         let served = find(Q::KEY).expect("it is served");
         (served.min..=served.max).map(|version| self.ask(version, &request(version))).collect()
     }
 
-    pub(super) fn topic(&self, name: &str, partitions: u32) {
+    pub(crate) fn topic(&self, name: &str, partitions: u32) {
         let new = onrush_broker::NewTopic {
             name: name.to_owned(),
             partitions: Some(partitions),
@@ -113,12 +130,12 @@ impl Server {
         block_on(self.broker().create_topic(new)).unwrap();
     }
 
-    pub(super) fn partition(&self, topic: &str, index: u32) -> Arc<Partition> {
+    pub(crate) fn partition(&self, topic: &str, index: u32) -> Arc<Partition> {
         self.broker().topic_by_name(topic).unwrap().partition(index).unwrap()
     }
 
     /// Writes a record of each timestamp, in one batch; it need not be durable when this returns.
-    pub(super) fn write(&self, topic: &str, index: u32, timestamps: &[i64]) -> Placed {
+    pub(crate) fn write(&self, topic: &str, index: u32, timestamps: &[i64]) -> Placed {
         let mut builder = BatchBuilder::new(Codec::None);
         for timestamp in timestamps {
             builder.push(*timestamp, None, Some(b"value"), &[]);
@@ -142,6 +159,6 @@ impl Drop for Server {
 }
 
 /// Now.
-pub(super) fn now_ms() -> i64 {
+pub(crate) fn now_ms() -> i64 {
     SystemClock.now_ms()
 }

@@ -1,3 +1,4 @@
+use onrush_broker::{Acks, ProduceBatch};
 use onrush_kafka_protocol::ErrorCode;
 use onrush_kafka_protocol::messages::{
     AddOffsetsToTxnRequest, AddOffsetsToTxnResponse, AddPartitionsToTxnRequest,
@@ -5,13 +6,16 @@ use onrush_kafka_protocol::messages::{
     ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse, DescribeProducersRequest,
     DescribeProducersRequestTopicRequest, DescribeProducersResponse, DescribeTransactionsRequest,
     DescribeTransactionsResponse, EndTxnRequest, EndTxnResponse, InitProducerIdRequest,
-    InitProducerIdResponse, ListTransactionsRequest, ListTransactionsResponse,
-    TxnOffsetCommitRequest, TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic,
-    TxnOffsetCommitResponse, WritableTxnMarker, WritableTxnMarkerTopic, WriteTxnMarkersRequest,
-    WriteTxnMarkersResponse,
+    InitProducerIdResponse, ListOffsetsPartition, ListOffsetsRequest, ListOffsetsResponse,
+    ListOffsetsTopic, ListTransactionsRequest, ListTransactionsResponse, TxnOffsetCommitRequest,
+    TxnOffsetCommitRequestPartition, TxnOffsetCommitRequestTopic, TxnOffsetCommitResponse,
+    WritableTxnMarker, WritableTxnMarkerTopic, WriteTxnMarkersRequest, WriteTxnMarkersResponse,
 };
 
-use super::Server;
+use onrush_record::batch::{BatchBuilder, Codec};
+use onrush_record::{ProducerEpoch, ProducerId, Sequence};
+
+use super::{Server, now_ms};
 
 fn init(server: &Server, version: i16) -> InitProducerIdResponse {
     let request = InitProducerIdRequest {
@@ -107,6 +111,43 @@ fn a_transaction_begins_and_ends() {
     };
     let answer: ListTransactionsResponse = server.ask(1, &none);
     assert_eq!((answer.unknown_state_filters.len(), answer.transaction_states.len()), (1, 0));
+}
+
+#[test]
+fn what_may_still_be_taken_back_is_not_found_by_its_time() {
+    let server = Server::start();
+    server.topic("t", 1);
+    let made = init(&server, 5);
+    let (id, epoch) = (made.producer_id, made.producer_epoch);
+    assert_eq!(add(&server, 3, id, epoch, &[0]), [ErrorCode::NONE]);
+    let now = now_ms();
+    let mut bytes = {
+        let mut builder = BatchBuilder::new(Codec::None);
+        builder.set_producer(ProducerId::new(id), ProducerEpoch::new(epoch), Sequence::new(0));
+        builder.set_transactional(true);
+        builder.push(now, None, Some(b"value"), &[]);
+        builder.finish().unwrap()
+    };
+    let batch = ProduceBatch { bytes: &mut bytes, expected_offset: None, acks: Acks::Written };
+    let mut results = Vec::new();
+    server.partition("t", 0).produce(&mut [batch], &mut results);
+    results.remove(0).unwrap();
+    let find = |isolation_level: i8, timestamp: i64| {
+        let partition = ListOffsetsPartition { timestamp, ..Default::default() };
+        let topic = ListOffsetsTopic { name: "t".to_owned(), partitions: vec![partition] };
+        let request =
+            ListOffsetsRequest { isolation_level, topics: vec![topic], ..Default::default() };
+        let answer: ListOffsetsResponse = server.ask(7, &request);
+        let found = &answer.topics[0].partitions[0];
+        assert_eq!(found.error_code, 0);
+        found.offset
+    };
+    assert_eq!((find(0, -1), find(1, -1)), (1, 0), "its offset is the last stable one");
+    assert_eq!((find(0, now), find(1, now)), (0, -1));
+    assert_eq!((find(0, -3), find(1, -3)), (0, -1));
+    assert_eq!((find(0, -2), find(1, -2)), (0, 0), "where the log begins is known");
+    assert_eq!(end(&server, 4, id, epoch).error_code, 0);
+    assert_eq!(find(1, now), 0);
 }
 
 #[test]

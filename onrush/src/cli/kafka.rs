@@ -40,6 +40,15 @@ pub(crate) fn listeners(
     Ok(all)
 }
 
+/// What is advertised of those listeners.
+pub(crate) fn of(listeners: &[String], advertised: &[String]) -> Vec<String> {
+    let there = |name: &str| entries(listeners).any(|(other, _)| other == name);
+    entries(advertised)
+        .filter(|(name, _)| there(name))
+        .map(|(name, address)| format!("{name}://{address}"))
+        .collect()
+}
+
 /// Names and addresses; what is separated by commas counts as several, as with Kafka.
 fn entries(texts: &[String]) -> impl Iterator<Item = (&str, &str)> {
     texts.iter().flat_map(|text| text.split(',')).map(|text| {
@@ -74,6 +83,15 @@ mod tests {
         assert_eq!(all[1].advertised, Some(("host.docker.internal".to_owned(), 29092)));
         let all = parse(&["[::1]:9092"], &["[::1]:19092"]).unwrap();
         assert_eq!(all[0].advertised, Some(("::1".to_owned(), 19092)));
+    }
+
+    #[test]
+    fn what_is_advertised_of_other_listeners_is_left_out() {
+        let told = ["DOCKER://host.docker.internal:29092, here:9092".to_owned()];
+        let of = |listener: &str| of(&[listener.to_owned()], &told);
+        assert_eq!(of("127.0.0.1:0"), ["PLAINTEXT://here:9092"]);
+        assert_eq!(of("DOCKER://0.0.0.0:1"), ["DOCKER://host.docker.internal:29092"]);
+        assert!(of("LOCAL://127.0.0.1:0").is_empty());
     }
 
     #[test]

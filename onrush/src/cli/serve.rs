@@ -89,8 +89,12 @@ fn kafka_listeners(
     let listening = typed(&arguments.kafka)
         .or_else(|| file.kafka.clone())
         .unwrap_or_else(|| vec![DEFAULT_KAFKA.to_owned()]);
-    let advertised =
-        typed(&arguments.kafka_advertised).unwrap_or_else(|| file.kafka_advertised.clone());
+    let advertised = match typed(&arguments.kafka_advertised) {
+        Some(advertised) => advertised,
+        // What the file says of listeners that others are typed instead of concerns nobody.
+        None if !arguments.kafka.is_empty() => kafka::of(&listening, &file.kafka_advertised),
+        None => file.kafka_advertised.clone(),
+    };
     kafka::listeners(&listening, &advertised).map_err(Failure::usage)
 }
 
@@ -166,5 +170,31 @@ fn greet(native: &str, kafka: &[String], data: &std::path::Path, is_default: boo
         eprintln!(
             "Another place for the data: --data DIR. All settings: onrush serve --print-config."
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listener_that_is_typed_wins_over_what_the_file_says_of_others() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("onrush.toml");
+        let text = "[listen]\nkafka = [\"DOCKER://127.0.0.1:1\"]\n\
+                    kafka_advertised = [\"DOCKER://host.docker.internal:29092\"]\n";
+        std::fs::write(&path, text).unwrap();
+        let resolve = |typed: &[&str]| {
+            let arguments = ServeArguments {
+                config: Some(path.clone()),
+                kafka: typed.iter().map(|text| (*text).to_owned()).collect(),
+                ..ServeArguments::default()
+            };
+            Plan::resolve(arguments).map(|plan| plan.kafka)
+        };
+        let told = Some(("host.docker.internal".to_owned(), 29092));
+        assert_eq!(resolve(&[]).unwrap()[0].advertised, told);
+        assert_eq!(resolve(&["127.0.0.1:0"]).unwrap(), [KafkaListener::at("127.0.0.1:0")]);
+        assert_eq!(resolve(&["DOCKER://127.0.0.1:2"]).unwrap()[0].advertised, told);
     }
 }

@@ -11,6 +11,10 @@ pub struct Options {
     pub num_partitions: Option<u32>,
     /// Largest request accepted, as its length field counts.
     pub request_bytes_max: u32,
+    /// Largest request accepted that is no Produce.
+    pub control_bytes_max: u32,
+    /// How long a connection may be idle before it is closed; nothing: for ever.
+    pub idle_timeout: Option<Duration>,
     /// Connections beyond which new ones are refused.
     pub connections_max: usize,
     /// Produce requests of one connection that may be unanswered before it is no longer read from.
@@ -34,6 +38,8 @@ impl Default for Options {
             auto_create_topics: true,
             num_partitions: None,
             request_bytes_max: 100 * 1024 * 1024,
+            control_bytes_max: 16 * 1024 * 1024,
+            idle_timeout: Some(Duration::from_secs(600)),
             connections_max: 100_000,
             in_flight_max: 1024,
             outbox_bytes_max: 1024 * 1024,

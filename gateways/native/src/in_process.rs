@@ -76,7 +76,9 @@ impl Connection {
                 self.session.progress();
                 again = true;
             }
-            if self.timer.poll(context, &mut self.session).is_ready() {
+            if self.timer.poll(context).is_ready() {
+                self.session.progress();
+                self.session.recount_deadline();
                 again = true;
             }
             if self.shared.is_quiescing() {
@@ -98,7 +100,8 @@ impl Connection {
                 again = true;
             }
             if !again {
-                self.timer.arm(context, &self.session, &self.shared.broker);
+                let clock = self.shared.broker.clock();
+                self.timer.arm(context, self.session.soonest(), &**clock);
                 return Poll::Pending;
             }
         }

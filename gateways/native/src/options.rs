@@ -30,6 +30,8 @@ pub struct Options {
     pub hello_timeout: Duration,
     /// How long a frame that has begun may take to arrive.
     pub frame_timeout: Duration,
+    /// How long a connection may be idle before it is closed; nothing: for ever.
+    pub idle_timeout: Option<Duration>,
     /// How long an append may wait for its sync when the request does not say.
     pub produce_timeout: Duration,
     /// How connections within the process get record batches.
@@ -51,6 +53,7 @@ impl Default for Options {
             subscriptions_max: 16 * 1024,
             hello_timeout: Duration::from_secs(10),
             frame_timeout: Duration::from_secs(30),
+            idle_timeout: Some(Duration::from_secs(600)),
             produce_timeout: Duration::from_secs(30),
             reads: ReadMode::Mapped,
             advertised: None,

@@ -44,6 +44,9 @@ pub(crate) fn start<S: Service>(shared: &Rc<Shared>, service: &S, socket: StdStr
         shared: Rc::clone(shared),
         tail: Tail::default(),
         tail_since: None,
+        held_up: false,
+        idle_since: None,
+        heard: false,
         timer: Timer::default(),
         ended: false,
     };
@@ -64,6 +67,12 @@ struct Connection<C> {
     tail: Tail,
     /// When the incomplete frame in `tail` began.
     tail_since: Option<Duration>,
+    /// Nothing is read, since the conversation takes nothing.
+    held_up: bool,
+    /// Since when nothing has come, and neither side waits for anything.
+    idle_since: Option<Duration>,
+    /// Something has come since that was looked at.
+    heard: bool,
     timer: Timer,
     /// The peer sends no more.
     ended: bool,
@@ -93,8 +102,11 @@ impl<C: Conversation> Connection<C> {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         for _ in 0..TURN_ROUNDS {
             let mut again = self.hear(context);
-            if self.timer.poll(context, &mut self.session).is_ready() {
+            if self.timer.poll(context).is_ready() {
+                self.session.progress();
+                self.session.recount_deadline();
                 self.check_tail();
+                self.check_idle();
                 again = true;
             }
             let received = if self.shared.is_quiescing() {
@@ -120,7 +132,10 @@ impl<C: Conversation> Connection<C> {
                 Sent::Blocked => {}
             }
             if !again {
-                self.timer.arm(context, &self.session, &self.shared.broker);
+                self.note_held_up();
+                self.note_idle();
+                let wanted = [self.session.soonest(), self.idle_until()].into_iter().flatten();
+                self.timer.arm(context, wanted.min(), &**self.shared.broker.clock());
                 return Poll::Pending;
             }
         }
@@ -154,7 +169,11 @@ impl<C: Conversation> Connection<C> {
             return Ok(Received::All);
         }
         if !self.session.may_receive() {
+            self.held_up = true;
             return Ok(Received::NotNow);
+        }
+        if std::mem::take(&mut self.held_up) && self.tail_since.is_some() {
+            self.begin_tail();
         }
         let shared = Rc::clone(&self.shared);
         let mut turn = shared.turn.borrow_mut();
@@ -168,7 +187,10 @@ impl<C: Conversation> Connection<C> {
         match read {
             Poll::Pending => return Ok(Received::All),
             Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Poll::Ready(result) => self.ended = !result?,
+            Poll::Ready(result) => {
+                self.ended = !result?;
+                self.heard = true;
+            }
         }
         // A read that did not fill its buffer has emptied the socket: asking once more only
         // registers for what comes next.
@@ -242,15 +264,29 @@ impl<C: Conversation> Connection<C> {
             }
         });
         if progressed || self.tail_since.is_none() {
-            let since = self.now();
-            self.tail_since = Some(since);
-            self.session.note_deadline(since.saturating_add(self.session.frame_timeout()));
+            self.begin_tail();
         }
     }
 
-    /// Ends a connection whose frame does not get on.
+    /// What is to come of the frame in `tail` has its time from now on.
+    fn begin_tail(&mut self) {
+        let since = self.now();
+        self.tail_since = Some(since);
+        self.session.note_deadline(since.saturating_add(self.session.frame_timeout()));
+    }
+
+    /// Notes whether it is us who keep a frame from getting on.
+    fn note_held_up(&mut self) {
+        self.held_up |= self.tail_since.is_some() && !self.session.may_receive();
+    }
+
+    /// Ends a connection whose frame does not get on. While it is us who do not read, its time
+    /// does not pass.
     fn check_tail(&mut self) {
         let Some(since) = self.tail_since else { return };
+        if self.held_up {
+            return self.begin_tail();
+        }
         let until = since.saturating_add(self.session.frame_timeout());
         if self.now() < until {
             return self.session.note_deadline(until);
@@ -258,6 +294,27 @@ impl<C: Conversation> Connection<C> {
         self.session.frame_too_slow();
         self.tail_since = None;
         self.tail.clear(&mut self.shared.turn.borrow_mut().pool);
+    }
+
+    /// Notes whether anything is going on. The clock is asked only when that changes.
+    fn note_idle(&mut self) {
+        let heard = std::mem::take(&mut self.heard);
+        if self.session.idle_timeout().is_none() || !self.session.is_idle() {
+            self.idle_since = None;
+        } else if heard || self.idle_since.is_none() {
+            self.idle_since = Some(self.now());
+        }
+    }
+
+    fn idle_until(&self) -> Option<Duration> {
+        Some(self.idle_since?.saturating_add(self.session.idle_timeout()?))
+    }
+
+    /// Ends a connection that nobody uses.
+    fn check_idle(&mut self) {
+        if self.idle_until().is_some_and(|until| self.now() >= until) && self.session.is_idle() {
+            self.session.idle_too_long();
+        }
     }
 
     fn now(&self) -> Duration {

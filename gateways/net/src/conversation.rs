@@ -77,6 +77,16 @@ pub trait Conversation: 'static {
     /// Ends the conversation because a frame has begun and does not get on.
     fn frame_too_slow(&mut self);
 
+    /// How long a connection may be idle; nothing: for ever.
+    fn idle_timeout(&self) -> Option<Duration>;
+
+    /// Whether neither side waits for anything: nothing is asked that is not answered, nothing is
+    /// subscribed to, nothing waits to be sent.
+    fn is_idle(&self) -> bool;
+
+    /// Ends the conversation because it has been idle for too long.
+    fn idle_too_long(&mut self);
+
     /// Looks again at whatever waits. Called when the signal has fired or a deadline has passed.
     fn progress(&mut self);
 

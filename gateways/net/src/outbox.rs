@@ -8,6 +8,10 @@ use onrush_broker::{ReadMode, Slice, StorageError};
 /// An empty outbox keeps a buffer of at most this size, so that an idle connection costs little.
 const KEPT_CAPACITY: usize = 1024;
 
+/// With so many bytes waiting nothing more is copied behind them: what a reader is owed stays in the
+/// log's files, however many small pieces it consists of.
+const COPIED_BYTES_MAX: usize = 1024 * 1024;
+
 /// A slice that goes out once all encoded bytes before it have.
 struct Placed {
     /// How many encoded bytes, counted from the first there ever was, go before it.
@@ -59,14 +63,14 @@ impl Outbox {
         &mut self.bytes
     }
 
-    /// Appends record batches: small ones are copied, larger ones will go from their file to the
-    /// socket.
+    /// Appends record batches: small ones are copied as long as little waits, others will go from
+    /// their file to the socket.
     pub fn slice(&mut self, slice: Slice) {
         let len = slice.len();
         if len == 0 {
             return;
         }
-        if len <= self.copy_bytes_max {
+        if len <= self.copy_bytes_max && self.bytes.len() < COPIED_BYTES_MAX {
             let start = self.bytes.len();
             self.bytes.resize(start + len as usize, 0);
             if slice.read_into(0, &mut self.bytes[start..]).is_ok() {
@@ -177,5 +181,34 @@ impl Outbox {
         let taken = self.bytes.split_to(count).freeze();
         self.passed += count as u64;
         taken
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_small_slices_are_not_all_copied() {
+        const LEN: usize = 16 * 1024;
+        let mut outbox = Outbox::new(16 * 1024);
+        for number in 0..200_u8 {
+            outbox.bytes().extend_from_slice(&[number; 10]);
+            outbox.slice(Slice::Bytes(vec![number; LEN].into()));
+        }
+        assert_eq!(outbox.waiting_bytes(), 200 * (10 + LEN as u64));
+        assert!(outbox.encoded_len() <= COPIED_BYTES_MAX + LEN + 200 * 10);
+        let mut sent = Vec::new();
+        while !outbox.is_empty() {
+            let piece = match outbox.next() {
+                Next::Bytes { bytes, .. } => bytes.to_vec(),
+                Next::Slice { slice, .. } => slice.to_bytes(ReadMode::Copied).unwrap().to_vec(),
+                Next::Nothing => unreachable!("it is not empty"),
+            };
+            outbox.sent(piece.len());
+            sent.extend(piece);
+        }
+        let whole = (0..200_u8).flat_map(|number| [number; 10 + LEN]);
+        assert!(sent.into_iter().eq(whole), "in order, and unchanged");
     }
 }

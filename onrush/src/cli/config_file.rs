@@ -3,6 +3,7 @@
 use crate::cli::exit::Failure;
 use onrush_broker::{Acks, BrokerConfig};
 use onrush_gateway_kafka::Options as KafkaOptions;
+use onrush_gateway_native::Options as NativeOptions;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -38,6 +39,7 @@ pub(crate) struct Listen {
     pub(crate) kafka_advertised: Vec<String>,
     pub(crate) http: Option<String>,
     pub(crate) insecure: bool,
+    connections_max_idle_ms: Option<u64>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -62,6 +64,7 @@ struct Kafka {
     auto_create_topics: Option<bool>,
     num_partitions: Option<u32>,
     request_max_bytes: Option<u32>,
+    control_request_max_bytes: Option<u32>,
     connections_max: Option<usize>,
 }
 
@@ -186,7 +189,20 @@ impl Configuration {
         set(&mut options.auto_create_topics, kafka.auto_create_topics);
         options.num_partitions = kafka.num_partitions.or(options.num_partitions);
         set(&mut options.request_bytes_max, kafka.request_max_bytes);
+        set(&mut options.control_bytes_max, kafka.control_request_max_bytes);
         set(&mut options.connections_max, kafka.connections_max);
+        set(&mut options.idle_timeout, self.idle_timeout());
+    }
+
+    /// What the file says of connections of the native protocol, over the defaults.
+    pub(crate) fn native(&self, options: &mut NativeOptions) {
+        set(&mut options.idle_timeout, self.idle_timeout());
+    }
+
+    /// How long connections may be idle, if the file says so; 0 stands for ever.
+    fn idle_timeout(&self) -> Option<Option<Duration>> {
+        let ms = self.file.listen.connections_max_idle_ms?;
+        Some((ms > 0).then_some(Duration::from_millis(ms)))
     }
 
     /// A failure that names the file and line.
@@ -246,10 +262,18 @@ mod tests {
     #[test]
     fn the_template_says_the_defaults_for_kafka() {
         let told = Configuration::parse(Path::new("x.toml"), uncommented()).unwrap();
-        let mut options = KafkaOptions { connections_max: 0, ..KafkaOptions::default() };
-        options.auto_create_topics = false;
+        let mut options = KafkaOptions {
+            connections_max: 0,
+            control_bytes_max: 0,
+            idle_timeout: None,
+            auto_create_topics: false,
+            ..KafkaOptions::default()
+        };
         told.kafka(&mut options);
         assert_eq!(format!("{options:?}"), format!("{:?}", KafkaOptions::default()));
+        let mut native = NativeOptions { idle_timeout: None, ..NativeOptions::default() };
+        told.native(&mut native);
+        assert_eq!(format!("{native:?}"), format!("{:?}", NativeOptions::default()));
         let listening = told.file.listen.kafka.unwrap();
         assert_eq!(listening, [crate::cli::kafka::DEFAULT_KAFKA]);
     }

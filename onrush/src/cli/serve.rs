@@ -55,6 +55,8 @@ impl Plan {
         let kafka_unasked = arguments.kafka.is_empty() && configuration.file.listen.kafka.is_none();
         let mut kafka_options = onrush_gateway_kafka::Options::default();
         configuration.kafka(&mut kafka_options);
+        let mut native_options = onrush_gateway_native::Options::default();
+        configuration.native(&mut native_options);
         let file = configuration.file;
         let is_default = arguments.data.is_none() && file.data.is_none();
         let data = arguments.data.or(file.data).unwrap_or_else(|| DEFAULT_DATA.into());
@@ -68,6 +70,7 @@ impl Plan {
             })
             .insecure_listen(arguments.insecure_listen || file.listen.insecure)
             .kafka(|options| *options = kafka_options)
+            .connections(|options| *options = native_options)
             .broker(|settings| *settings = broker);
         let native =
             arguments.native.or(file.listen.native).unwrap_or_else(|| DEFAULT_SERVER.to_owned());

@@ -1,9 +1,12 @@
 //! Frames that are none, and requests that are not served.
 
+use std::io::{ErrorKind, Read as _};
 use std::time::Duration;
 
 use onrush::Config;
-use onrush_kafka_protocol::messages::{ApiVersionsResponse, ProduceResponse};
+use onrush_kafka_protocol::messages::{
+    ApiVersionsResponse, FetchRequest, FetchResponse, ProduceResponse,
+};
 use onrush_kafka_protocol::{ApiKey, ErrorCode};
 
 use crate::socket::{FETCH, PRODUCE, Served, batch, fetch, frame, hello, only, produce};
@@ -137,6 +140,88 @@ fn a_request_that_never_ends_is_cut_off() {
     served.advance(Duration::from_secs(31));
     socket.is_closed();
     still_serves(&served);
+}
+
+#[test]
+fn a_request_that_we_do_not_read_has_its_time_afterwards() {
+    let served = Served::new(Config::ephemeral().manual_clock());
+    served.topic("t", 1);
+    let (mut socket, mut other) = (served.open(), served.open());
+    let waiting = FetchRequest { max_wait_ms: 600_000, ..fetch("t", &[(0, 0)]) };
+    let whole = frame(&hello(), 3, 4);
+    // Behind a fetch that waits nothing is read. What is first is answered once all has arrived.
+    let requests = [frame(&hello(), 3, 1), frame(&waiting, FETCH, 2), frame(&hello(), 3, 3)];
+    socket.send(&[&requests.concat(), &whole[..10]].concat());
+    socket.try_receive().unwrap();
+    served.advance(Duration::from_secs(31));
+    served.advance(Duration::from_secs(28));
+    other.produce("t", -1, &[b"value"]);
+    assert_eq!(socket.receive::<FetchResponse>(FETCH).0, 2);
+    assert_eq!(socket.receive::<ApiVersionsResponse>(3).0, 3);
+    served.advance(Duration::from_secs(28));
+    socket.send(&whole[10..]);
+    assert_eq!(socket.receive::<ApiVersionsResponse>(3).0, 4);
+    // Then it is the client's turn.
+    socket.send(&[&whole, &whole[..10]].concat());
+    socket.try_receive().unwrap();
+    served.advance(Duration::from_secs(31));
+    socket.is_closed();
+}
+
+#[test]
+fn only_a_produce_may_be_long() {
+    let served = Served::new(Config::ephemeral());
+    let announced = |key: ApiKey, length: i32| {
+        let mut bytes = raw(key.0, 3, &[0; 40]);
+        bytes[..4].copy_from_slice(&length.to_be_bytes());
+        bytes
+    };
+    let mut socket = served.open();
+    socket.send(&announced(ApiKey::METADATA, (16 << 20) + 1));
+    socket.is_closed();
+    for (key, length) in [(ApiKey::METADATA, 16 << 20), (ApiKey::PRODUCE, 100 << 20)] {
+        let mut socket = served.open();
+        socket.send(&[frame(&hello(), 3, 1), announced(key, length)].concat());
+        assert_eq!(socket.receive::<ApiVersionsResponse>(3).0, 1);
+        socket.stream.set_nonblocking(true).unwrap();
+        let error = socket.stream.read(&mut [0]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::WouldBlock, "closed");
+    }
+    still_serves(&served);
+}
+
+#[test]
+fn who_does_nothing_is_let_go_and_who_waits_is_not() {
+    let served = Served::new(Config::ephemeral().manual_clock());
+    served.topic("t", 1);
+    let (mut idle, mut active, mut waiting) = (served.open(), served.open(), served.open());
+    idle.versions();
+    active.versions();
+    let long = FetchRequest { max_wait_ms: 3_600_000, ..fetch("t", &[(0, 0)]) };
+    waiting.send(&[frame(&hello(), 3, 1), frame(&long, FETCH, 2)].concat());
+    waiting.try_receive().unwrap();
+    served.advance(Duration::from_secs(599));
+    active.versions();
+    served.advance(Duration::from_secs(2));
+    idle.is_closed();
+    active.produce("t", -1, &[b"value"]);
+    assert_eq!(waiting.receive::<FetchResponse>(FETCH).0, 2);
+    served.advance(Duration::from_secs(599));
+    waiting.versions();
+    served.advance(Duration::from_secs(2));
+    active.is_closed();
+    served.advance(Duration::from_secs(600));
+    waiting.is_closed();
+}
+
+#[test]
+fn nobody_is_let_go_where_that_is_not_wanted() {
+    let config = Config::ephemeral().manual_clock().kafka(|options| options.idle_timeout = None);
+    let served = Served::new(config);
+    let mut socket = served.open();
+    socket.versions();
+    served.advance(Duration::from_secs(86_400));
+    socket.versions();
 }
 
 #[test]

@@ -166,6 +166,17 @@ fn a_fetch_waits_until_there_is_as_much_as_it_asks_for() {
 }
 
 #[test]
+fn a_fetch_waits_for_no_more_than_it_takes() {
+    let served = Served::new(Config::ephemeral().manual_clock());
+    served.topic("t", 1);
+    let mut socket = served.open();
+    socket.produce("t", -1, &[&[1; 1000]]);
+    let fetch = FetchRequest { max_bytes: 500, ..waiting("t", 0, 1 << 20) };
+    let answer: FetchResponse = socket.ask(&fetch, FETCH);
+    assert_eq!(values(&answer.responses[0].partitions[0]).len(), 1);
+}
+
+#[test]
 fn a_fetch_at_the_end_gives_up_in_time() {
     let served = Served::new(Config::ephemeral().manual_clock());
     served.topic("t", 1);
@@ -201,9 +212,11 @@ fn there_are_no_fetch_sessions() {
     };
     assert_eq!(ask(&mut socket, 0, 0), (ErrorCode::NONE, 1));
     assert_eq!(ask(&mut socket, 0, -1), (ErrorCode::NONE, 1));
+    // A whole fetch ends the session it names, which is none.
+    assert_eq!(ask(&mut socket, 5, 0), (ErrorCode::NONE, 1));
     assert_eq!(ask(&mut socket, 5, -1), (ErrorCode::NONE, 1));
     assert_eq!(ask(&mut socket, 5, 1), (ErrorCode::FETCH_SESSION_ID_NOT_FOUND, 0));
-    assert_eq!(ask(&mut socket, 0, 1), (ErrorCode::INVALID_FETCH_SESSION_EPOCH, 0));
+    assert_eq!(ask(&mut socket, 0, 1), (ErrorCode::FETCH_SESSION_ID_NOT_FOUND, 0));
 }
 
 #[test]

@@ -4,9 +4,11 @@ use std::net::Shutdown;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use onrush::{Config, Onrush};
+use onrush::{Client, Config, NewRecord, Onrush};
 use onrush_protocol::frame::{FLAG_RESPONSE, encode_frame};
-use onrush_protocol::request::{Acks, HelloRequest, PingRequest, SubscribeRequest};
+use onrush_protocol::request::{
+    Acks, HelloRequest, PingRequest, SubscribeRequest, UnsubscribeRequest,
+};
 use onrush_protocol::wire::Maybe;
 use onrush_protocol::{ErrorCode, Opcode};
 use onrush_record::{Offset, TopicId};
@@ -205,6 +207,36 @@ async fn a_frame_that_never_ends_is_cut_off_with_a_word() {
     broker.advance(Duration::from_secs(31)).await.unwrap();
     assert_eq!(socket.receive().error(), ErrorCode::TIMED_OUT);
     socket.is_closed();
+}
+
+#[tokio::test]
+async fn who_does_nothing_is_let_go_and_who_is_subscribed_is_not() {
+    let (broker, port) = timed();
+    let (mut idle, mut reader) = (Socket::open(port), Socket::open(port));
+    let topic = reader.create_topic("t", 1);
+    let subscribe = SubscribeRequest {
+        subscription: 1,
+        topic_id: topic,
+        partition: 0,
+        leader_epoch: Maybe::NONE,
+        offset: Offset::ZERO,
+        credit: 1 << 20,
+    };
+    reader.ask(&subscribe).unwrap();
+    // Its own clock is not the broker's.
+    let record = |value: &'static [u8]| NewRecord::to("t").value(value).timestamp(1);
+    // A client of the library comes back by itself.
+    let client = Client::connect(&format!("127.0.0.1:{port}")).await.unwrap();
+    let producer = client.producer().build().await.unwrap();
+    producer.send(record(b"first")).await.unwrap().await.unwrap();
+    reader.receive().deliver();
+    broker.advance(Duration::from_secs(601)).await.unwrap();
+    idle.is_closed();
+    producer.send(record(b"second")).await.unwrap().await.unwrap();
+    reader.receive().deliver();
+    reader.ask(&UnsubscribeRequest { subscription: 1 }).unwrap();
+    broker.advance(Duration::from_secs(601)).await.unwrap();
+    reader.is_closed();
 }
 
 #[test]

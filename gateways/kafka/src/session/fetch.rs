@@ -22,7 +22,9 @@ use super::{Session, Unreadable};
 const IDS_FROM: i16 = 13;
 /// What the isolation level says of who wants committed records only.
 const READ_COMMITTED: i8 = 1;
-/// The epoch that ends a session, or asks for none.
+/// The epoch of a whole fetch that begins a session.
+const INITIAL_EPOCH: i32 = 0;
+/// The epoch of a whole fetch that wants none.
 const FINAL_EPOCH: i32 = -1;
 
 /// A fetch without its answer.
@@ -45,9 +47,10 @@ struct Cold {
 }
 
 impl Fetch {
-    /// When it is answered whatever there is.
-    pub(super) fn deadline(&self) -> Duration {
-        self.deadline
+    /// When it is answered whatever there is. What is found already, and being brought into
+    /// memory, is waited for as long as that takes.
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        self.cold.is_none().then_some(self.deadline)
     }
 }
 
@@ -63,11 +66,14 @@ impl Session {
         }
         let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
         let max_bytes = u32::try_from(request.max_bytes).unwrap_or(0);
+        let max_bytes = max_bytes.min(self.context.options.fetch_bytes_max);
+        // Not more than there may be, or it would always wait until time is up.
+        let min_bytes = u32::try_from(request.min_bytes).unwrap_or(0).min(max_bytes);
         let committed = request.isolation_level == READ_COMMITTED;
         let mut fetch = Fetch {
             head,
-            min_bytes: u64::try_from(request.min_bytes).unwrap_or(0),
-            max_bytes: max_bytes.min(self.context.options.fetch_bytes_max),
+            min_bytes: u64::from(min_bytes),
+            max_bytes,
             deadline: self.context.now().saturating_add(wait),
             topics: Vec::with_capacity(request.topics.len()),
             sources: Vec::new(),
@@ -89,7 +95,9 @@ impl Session {
         }
         let at_once = wait.is_zero() || fetch.sources.is_empty();
         if !self.try_answer(&mut fetch, at_once) {
-            self.note_deadline(fetch.deadline);
+            if let Some(deadline) = fetch.deadline() {
+                self.note_deadline(deadline);
+            }
             self.queue.begin(Running::Fetch(Box::new(fetch)));
         }
     }
@@ -157,13 +165,35 @@ impl Session {
     }
 }
 
-/// What is wrong with the fetch session that a request names: there are none.
+/// What is wrong with the fetch session that a request goes on with: there are none. A whole fetch
+/// goes on with none, and ends the one it names; one that is gone is as good as ended.
 fn session_error(request: &FetchRequest) -> Option<ErrorCode> {
-    match (request.session_id, request.session_epoch) {
-        (0, FINAL_EPOCH | 0) => None,
-        (0, _) => Some(ErrorCode::INVALID_FETCH_SESSION_EPOCH),
-        // Ending one that is gone is as good as ending it.
-        (_, FINAL_EPOCH) => None,
-        (_, _) => Some(ErrorCode::FETCH_SESSION_ID_NOT_FOUND),
+    match request.session_epoch {
+        INITIAL_EPOCH | FINAL_EPOCH => None,
+        _ => Some(ErrorCode::FETCH_SESSION_ID_NOT_FOUND),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use onrush_kafka_protocol::ApiKey;
+
+    use super::*;
+
+    #[test]
+    fn what_is_being_brought_into_memory_has_no_deadline() {
+        let deadline = Duration::from_secs(1);
+        let mut fetch = Fetch {
+            head: Head { key: ApiKey::FETCH, version: 4, correlation: 1 },
+            min_bytes: 1,
+            max_bytes: 1,
+            deadline,
+            topics: Vec::new(),
+            sources: Vec::new(),
+            cold: None,
+        };
+        assert_eq!(fetch.deadline(), Some(deadline));
+        fetch.cold = Some(Cold { found: Found::default(), waiting: vec![Warming::default()] });
+        assert_eq!(fetch.deadline(), None);
     }
 }

@@ -221,7 +221,7 @@ impl Conversation for Session {
     }
 
     fn frame_len(&self, bytes: &[u8]) -> Result<Option<usize>, Broken> {
-        frame_len(bytes, self.context.options.request_bytes_max)
+        frame_len(bytes, &self.context.options)
     }
 
     fn receive(&mut self, turn: &mut Turn, first: Option<TailFrame>, range: Range<usize>) -> usize {
@@ -249,6 +249,18 @@ impl Conversation for Session {
     fn frame_too_slow(&mut self) {
         let seconds = self.context.options.frame_timeout.as_secs();
         self.close(&format_args!("a request did not arrive within {seconds} s of its beginning"));
+    }
+
+    fn idle_timeout(&self) -> Option<Duration> {
+        self.context.options.idle_timeout
+    }
+
+    fn is_idle(&self) -> bool {
+        self.outbox.is_empty() && self.gathered == 0 && self.queue.is_empty()
+    }
+
+    fn idle_too_long(&mut self) {
+        self.close(&"it was idle for longer than connections_max_idle_ms");
     }
 
     fn progress(&mut self) {
@@ -291,7 +303,7 @@ impl Conversation for Session {
 
     fn recount_deadline(&mut self) {
         let fetch = match self.queue.running.front() {
-            Some(Running::Fetch(fetch)) => Some(fetch.deadline()),
+            Some(Running::Fetch(fetch)) => fetch.deadline(),
             _ => None,
         };
         self.soonest = [self.lanes.deadline(), fetch].into_iter().flatten().min();

@@ -189,6 +189,8 @@ impl Session {
         let Some(unanswered) = self.queue.produce(request) else { return };
         unanswered.note(place.part, outcome);
         let Place { part, deadline, .. } = *place;
+        // It may have been passed over when the deadlines were last counted.
+        self.note_deadline(deadline);
         self.lanes.wait(Waiting { request, part, mark, deadline }, &place.partition);
     }
 

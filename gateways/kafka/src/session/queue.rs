@@ -102,6 +102,11 @@ impl Queue {
         self.waiting = Waiting::default();
     }
 
+    /// Whether nothing is asked that is not answered.
+    pub(super) fn is_empty(&self) -> bool {
+        self.running.is_empty() && self.waiting.is_empty()
+    }
+
     /// Whether nothing is owed but what nobody waits for any more once the client sends no more.
     pub(super) fn is_settled(&self) -> bool {
         let idle = |running: &Running| match running {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use onrush_broker::{Cursor, Ends, Partition, Result as Read, Slice, SliceRead, Warming};
+use onrush_broker::{Cursor, Ends, Partition, Result as Read, Signal, Slice, SliceRead, Warming};
 use onrush_gateway_net::Conversation as _;
 use onrush_protocol::request::Isolation;
 use onrush_protocol::request::{FetchPart, FetchRequest};
@@ -25,6 +25,8 @@ struct Source {
     partition: Result<Arc<Partition>, WireError>,
     cursor: Cursor,
     isolation: Isolation,
+    /// Where the log ended before it was last read: what is appended since has not been seen.
+    end: Offset,
     /// The end of the log at which the partition was asked to wake us.
     asked_at: Option<Offset>,
 }
@@ -66,7 +68,7 @@ impl Fetches {
     }
 
     pub(crate) fn deadline(&self) -> Option<Duration> {
-        self.pending.iter().map(|pending| pending.deadline).min()
+        self.pending.iter().filter_map(Pending::deadline).min()
     }
 }
 
@@ -100,6 +102,7 @@ impl Source {
             Err(error) => (Some(error.clone()), 0, None),
             Ok(partition) => {
                 let max = self.asked.max_bytes.min(room);
+                self.end = end(self.isolation, &partition.ends());
                 match read(partition, self.isolation, self.asked.offset, max, &mut self.cursor) {
                     Err(error) => (Some(wire_error(&error)), 0, Some(partition.ends())),
                     Ok(None) => (None, 0, Some(partition.ends())),
@@ -123,6 +126,12 @@ impl Source {
 }
 
 impl Pending {
+    /// When it is answered whatever there is. What is found already, and being brought into
+    /// memory, is waited for as long as that takes.
+    fn deadline(&self) -> Option<Duration> {
+        self.cold.is_none().then_some(self.deadline)
+    }
+
     fn read(&mut self) -> Found {
         let mut found = Found::default();
         for source in &mut self.sources {
@@ -139,6 +148,19 @@ impl Pending {
 }
 
 impl Source {
+    /// Makes sure to be woken when there is more to read than there was when it was read.
+    fn wait(&mut self, signal: &Arc<Signal>) {
+        let Ok(partition) = &self.partition else { return };
+        let end = self.end.max(self.asked.offset);
+        if self.asked_at != Some(end) {
+            self.asked_at = Some(end);
+            match self.isolation {
+                Isolation::ReadUncommitted => partition.wake_on_readable(end, signal),
+                Isolation::ReadCommitted => partition.wake_on_stable(end, signal),
+            }
+        }
+    }
+
     /// There is no room left in the answer: an empty part, unless there is an error to tell.
     fn skip(&self, found: &mut Found) {
         let (error, ends) = match &self.partition {
@@ -169,7 +191,7 @@ impl Session {
                         epoch_error(asked.leader_epoch, &partition).map_or(Ok(partition), Err)
                     });
                 let (cursor, isolation) = (Cursor::default(), request.isolation);
-                Source { asked, partition, cursor, isolation, asked_at: None }
+                Source { asked, partition, cursor, isolation, end: Offset::ZERO, asked_at: None }
             })
             .collect();
         let wait = Duration::from_millis(u64::from(request.max_wait_ms));
@@ -182,7 +204,9 @@ impl Session {
             cold: None,
         };
         if !self.try_answer(&mut pending, wait.is_zero()) {
-            self.note_deadline(pending.deadline);
+            if let Some(deadline) = pending.deadline() {
+                self.note_deadline(deadline);
+            }
             self.fetches.pending.push(pending);
         }
     }
@@ -222,7 +246,7 @@ impl Session {
             None => {
                 let found = pending.read();
                 if found.bytes < pending.min_bytes && !found.failed && !late {
-                    self.wait_for_more(pending);
+                    pending.sources.iter_mut().for_each(|source| source.wait(&self.signal));
                     return false;
                 }
                 match self.warm(pending, found) {
@@ -257,20 +281,5 @@ impl Session {
         }
         pending.cold = Some(Cold { found, waiting });
         None
-    }
-
-    fn wait_for_more(&self, pending: &mut Pending) {
-        for source in &mut pending.sources {
-            if let Ok(partition) = &source.partition {
-                let end = end(source.isolation, &partition.ends()).max(source.asked.offset);
-                if source.asked_at != Some(end) {
-                    source.asked_at = Some(end);
-                    match source.isolation {
-                        Isolation::ReadUncommitted => partition.wake_on_readable(end, &self.signal),
-                        Isolation::ReadCommitted => partition.wake_on_stable(end, &self.signal),
-                    }
-                }
-            }
-        }
     }
 }

@@ -324,6 +324,19 @@ impl Conversation for Session {
         self.close();
     }
 
+    fn idle_timeout(&self) -> Option<Duration> {
+        self.options.idle_timeout
+    }
+
+    fn is_idle(&self) -> bool {
+        self.is_settled() && self.fetches.len() == 0 && self.subscriptions.is_empty()
+    }
+
+    fn idle_too_long(&mut self) {
+        tracing::info!(peer = %self.peer.host, client = %self.peer.client, "connection closed: it was idle for longer than connections_max_idle_ms");
+        self.close();
+    }
+
     fn is_settled(&self) -> bool {
         self.outbox.is_empty()
             && self.gathered == 0

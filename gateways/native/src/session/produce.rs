@@ -139,14 +139,12 @@ impl Session {
         let Some(key) = place.request else { return Ok(()) };
         match mark {
             None => self.acks.answer(key, place.part, answer, &mut self.outbox),
-            Some(mark) => self.acks.answer_when_durable(
-                key,
-                place.part,
-                answer,
-                mark,
-                &place.partition,
-                place.deadline,
-            ),
+            Some(mark) => {
+                // It may have been passed over when the deadlines were last counted.
+                self.note_deadline(place.deadline);
+                let (partition, deadline) = (&place.partition, place.deadline);
+                self.acks.answer_when_durable(key, place.part, answer, mark, partition, deadline);
+            }
         }
         Ok(())
     }

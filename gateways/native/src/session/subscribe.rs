@@ -54,6 +54,10 @@ pub(crate) struct Subscriptions {
 }
 
 impl Subscriptions {
+    pub(super) fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
     /// Ends all of them.
     pub(super) fn clear(&mut self) {
         self.all.clear();

@@ -35,6 +35,12 @@ pub(super) fn settings(ctx: &Context) -> Vec<Setting> {
             ctx.options.auto_create_topics.to_string(),
             "Whether topics are created when they are first asked for.",
         ),
+        set(
+            "connections.max.idle.ms",
+            Type::Long,
+            ctx.options.idle_timeout.map_or(-1, |time| time.as_millis() as i128).to_string(),
+            "How long a connection may be idle before it is closed.",
+        ),
         set("broker.id", Type::Int, node.clone(), "This broker's number."),
         fixed("default.replication.factor", Type::Int, "1", "There is one replica."),
         fixed("delete.topic.enable", Type::Boolean, "true", "Topics can be deleted."),

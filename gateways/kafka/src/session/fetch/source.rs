@@ -19,6 +19,8 @@ pub(super) struct Source {
     /// Whether only committed records are wanted.
     pub(super) committed: bool,
     cursor: Cursor,
+    /// Where the log ended before it was last read: what is appended since has not been seen.
+    end: Offset,
     /// The end of the log at which the partition was asked to wake us.
     asked_at: Option<Offset>,
 }
@@ -47,6 +49,7 @@ impl Source {
             max_bytes,
             committed,
             cursor: Cursor::default(),
+            end: Offset::ZERO,
             asked_at: None,
         }
     }
@@ -58,6 +61,8 @@ impl Source {
         room: u32,
     ) -> Result<Option<SliceRead>, Error> {
         let max_bytes = self.max_bytes.min(room);
+        let ends = partition.ends();
+        self.end = if self.committed { ends.last_stable } else { ends.readable };
         if self.committed {
             partition.fetch_committed(self.from, max_bytes, &mut self.cursor)
         } else {
@@ -65,11 +70,10 @@ impl Source {
         }
     }
 
-    /// Makes sure to be woken when there is more to read than there was.
+    /// Makes sure to be woken when there is more to read than there was when it was read.
     pub(super) fn wait(&mut self, signal: &Arc<Signal>) {
         if let Ok(partition) = &self.partition {
-            let ends = partition.ends();
-            let end = if self.committed { ends.last_stable } else { ends.readable }.max(self.from);
+            let end = self.end.max(self.from);
             if self.asked_at != Some(end) {
                 self.asked_at = Some(end);
                 if self.committed {
@@ -84,5 +88,34 @@ impl Source {
     /// Whether this has waited for what comes at the offset that is read.
     pub(super) fn waited_at_the_end(&self) -> bool {
         self.asked_at == Some(self.from)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::executor::block_on;
+    use onrush_broker::OffsetSpec;
+
+    use super::*;
+    use crate::handle::tests::{Server, now_ms};
+
+    #[test]
+    fn what_comes_between_reading_and_waiting_is_heard_of() {
+        let server = Server::start();
+        server.topic("t", 1);
+        let partition = server.partition("t", 0);
+        let asked = FetchRequestFetchPartition { partition_max_bytes: 100, ..Default::default() };
+        for committed in [false, true] {
+            let from = block_on(partition.list_offset(OffsetSpec::Latest)).unwrap().offset.unwrap();
+            let fetch_offset = lookup::wire_offset(from);
+            let asked = FetchRequestFetchPartition { fetch_offset, ..asked.clone() };
+            let mut source = Source::new(&asked, Ok(Arc::clone(&partition)), committed);
+            assert!(source.read(&partition, 100).unwrap().is_none());
+            server.write("t", 0, &[now_ms()]);
+            block_on(partition.list_offset(OffsetSpec::Latest)).unwrap();
+            let signal = Signal::new();
+            source.wait(&signal);
+            assert!(signal.take(), "it waits for what is there, committed: {committed}");
+        }
     }
 }

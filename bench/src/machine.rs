@@ -3,6 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -26,6 +27,22 @@ pub fn pin(core: usize) -> io::Result<()> {
     let mut set = CpuSet::new();
     set.set(core);
     Ok(rustix::thread::sched_setaffinity(None, &set)?)
+}
+
+/// Starts `command` on a core: children inherit where the thread that starts them may run.
+pub fn spawn_on(core: usize, command: &mut Command) -> io::Result<Child> {
+    let program = command.get_program().to_owned();
+    let child = std::thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            pin(core)?;
+            command.spawn()
+        });
+        thread.join()
+    });
+    let child = child.unwrap_or_else(|_| Err(io::Error::other("the starting thread panicked")));
+    child.map_err(|error| {
+        io::Error::new(error.kind(), format!("cannot start {}: {error}", program.display()))
+    })
 }
 
 /// CPU time (user and system) of the calling thread.

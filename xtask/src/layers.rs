@@ -62,6 +62,7 @@ const MAY_USE: &[(&str, Option<&[&str]>)] = &[
     ("onrush-sim", None),
     ("onrush-bench", None),
     ("onrush-corpus", None),
+    ("onrush-compare", Some(&["onrush-bench", "onrush-kafka-protocol", "onrush-sys"])),
     ("onrush-tests", None),
     ("xtask", None),
 ];

@@ -1,5 +1,5 @@
 //! Development tasks: `cargo xtask test` runs every check of the project, `cargo xtask bench` its
-//! measurements.
+//! measurements, `cargo xtask compare` the same beside its peers.
 #![allow(
     clippy::disallowed_methods,
     reason = "a development tool outside the product: it reads the real clock and file system"
@@ -7,6 +7,7 @@
 
 mod bench;
 mod clients;
+mod compare;
 mod layers;
 mod steps;
 mod test;
@@ -31,6 +32,8 @@ enum Task {
     Layers,
     /// Measure the marks of docs/performance.md beside the machine's own limits.
     Bench(bench::Options),
+    /// Run the same loads against Onrush and its peers, in turns.
+    Compare(compare::Options),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -39,5 +42,6 @@ fn main() -> anyhow::Result<()> {
         Task::Clients(options) => clients::run(&test::target(), &options),
         Task::Layers => layers::check(),
         Task::Bench(options) => bench::run(&options),
+        Task::Compare(options) => compare::run(&options),
     }
 }

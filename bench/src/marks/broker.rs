@@ -10,7 +10,7 @@ use onrush_sys::process;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::Setup;
-use crate::machine::{SERVER_CORE, Scratch, pin};
+use crate::machine::{SERVER_CORE, Scratch, spawn_on};
 
 /// A running broker. Killed when dropped.
 #[derive(Debug)]
@@ -22,20 +22,6 @@ pub(super) struct Broker {
     pub(super) started: Instant,
     /// From then until it was ready.
     pub(super) ready_after: Duration,
-}
-
-/// Starts `command` on a core: children inherit where the thread that starts them may run.
-pub(super) fn spawn_on(core: usize, command: &mut Command) -> Result<Child> {
-    let name = command.get_program().to_owned();
-    let child = std::thread::scope(|scope| {
-        let thread = scope.spawn(|| {
-            pin(core)?;
-            command.spawn()
-        });
-        thread.join()
-    });
-    let child = child.map_err(|_| anyhow::anyhow!("the starting thread panicked"))?;
-    child.with_context(|| format!("cannot start {}", name.display()))
 }
 
 impl Broker {

@@ -6,8 +6,8 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use super::Setup;
-use super::broker::{Broker, spawn_on};
-use crate::machine::{CLIENT_CORE, cores};
+use super::broker::Broker;
+use crate::machine::{CLIENT_CORE, cores, spawn_on};
 use crate::memory::AtHand;
 
 /// A finished run of the load generator.

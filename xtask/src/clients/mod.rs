@@ -80,6 +80,11 @@ pub(crate) fn run(target: &Path, options: &Options) -> anyhow::Result<()> {
     }
 }
 
+/// Fetches the libraries of Apache Kafka, its server and tools among them, and tells where they are.
+pub(crate) fn kafka_libraries(target: &Path) -> anyhow::Result<PathBuf> {
+    kits::kafka_libraries(&Places::under(target)?)
+}
+
 fn execute(target: &Path, options: &Options) -> anyhow::Result<Outcome> {
     let places = Places::under(target)?;
     let mut cases = cases::read(&places.sources.join("cases.toml"))?;

@@ -18,11 +18,18 @@ pub(super) fn cache(places: &Places, kit: &str) -> PathBuf {
 
 /// Fetches the libraries of a folder of `tests/clients/java`, and compiles what is in it.
 pub(super) fn install(places: &Places, kit: &str) -> anyhow::Result<()> {
-    let (sources, cache) = (places.sources.join("java").join(kit), cache(places, kit));
-    std::fs::create_dir_all(&cache).context("cannot make the cache of java")?;
     system::require("java", "default-jdk-headless")?;
     system::require("javac", "default-jdk-headless")?;
-    let pom = sources.join("pom.xml");
+    let libraries = libraries(places, kit)?;
+    let (sources, cache) = (places.sources.join("java").join(kit), cache(places, kit));
+    compile(&[&places.sources.join("java/checks"), &sources], &libraries, &cache)
+}
+
+/// Fetches what the folder's `pom.xml` lists, and tells where it is.
+pub(super) fn libraries(places: &Places, kit: &str) -> anyhow::Result<PathBuf> {
+    let cache = cache(places, kit);
+    std::fs::create_dir_all(&cache).context("cannot make the cache of java")?;
+    let pom = places.sources.join("java").join(kit).join("pom.xml");
     let libraries = cache.join("libraries");
     once(&cache.join("libraries.installed"), &read(&pom)?, || {
         system::require("mvn", "maven")?;
@@ -32,7 +39,7 @@ pub(super) fn install(places: &Places, kit: &str) -> anyhow::Result<()> {
         maven.args(["--quiet", "--batch-mode", COPY, "--file"]).arg(&pom);
         succeed(maven.arg(format!("-DoutputDirectory={}", libraries.display())))
     })?;
-    compile(&[&places.sources.join("java/checks"), &sources], &libraries, &cache)
+    Ok(libraries)
 }
 
 /// Keeps what the JVM has made of the console tools' classes: each of their some fifty runs takes half

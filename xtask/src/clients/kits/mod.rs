@@ -12,7 +12,7 @@ use super::cases::Case;
 use crate::steps::Outcome;
 use anyhow::{Context, bail};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
@@ -127,6 +127,12 @@ fn install(places: &Places, kit: &str) -> Result<(), String> {
         Err(error) => println!("  MISSING  {kit}: {error:#}"),
     }
     done.map_err(|error| format!("{error:#}"))
+}
+
+/// Where Apache Kafka's libraries are, fetched if need be.
+pub(crate) fn kafka_libraries(places: &Places) -> anyhow::Result<PathBuf> {
+    system::require("java", "default-jdk-headless")?;
+    java::libraries(places, "kafka")
 }
 
 /// Builds our own, whose Kafka client takes a C compiler and make.

@@ -1,0 +1,25 @@
+//! Onrush as it comes, on ports that nobody else uses.
+
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result};
+
+use super::{Peer, PeerName};
+use crate::server::{Server, free_address};
+use crate::setup::Setup;
+
+pub(super) fn start(setup: &Setup) -> Result<Peer> {
+    let data = setup.scratch()?;
+    let (native, kafka) = (free_address()?, free_address()?);
+    let program = setup.binary("onrush");
+    let mut command = Command::new(&program);
+    command.arg("serve").arg("--data").arg(data.path().join("data"));
+    command.args(["--native", &native.to_string(), "--kafka", &kafka.to_string()]);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let server = Server::start(&mut command, kafka, data)?;
+    let version = Command::new(&program).arg("--version").output();
+    let version = version.context("cannot ask for the version")?.stdout;
+    let version = String::from_utf8_lossy(&version);
+    let version = version.trim().trim_start_matches("onrush ").to_owned();
+    Ok(Peer { name: PeerName::Onrush, version, server, kafka, native: Some(native) })
+}

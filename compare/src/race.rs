@@ -1,0 +1,47 @@
+//! The rounds: every contender runs a workload before the next workload begins.
+
+use anyhow::{Context, Result};
+
+use crate::client::Client;
+use crate::peer::{Peer, PeerName};
+use crate::setup::Setup;
+use crate::table::{Contender, Table};
+use crate::workload::Workload;
+
+/// Runs `rounds` rounds, and one before them that does not count: brokers on a virtual machine of
+/// their own become fast with use.
+pub(crate) fn run(
+    setup: &Setup,
+    names: &[PeerName],
+    workloads: &[Workload],
+    rounds: usize,
+) -> Result<Table> {
+    let mut table = Table::default();
+    let mut peers: Vec<Peer> = Vec::new();
+    for name in names {
+        match name.start(setup).with_context(|| format!("cannot start {}", name.title())) {
+            Ok(peer) => {
+                table.started(&peer);
+                peers.push(peer);
+            }
+            Err(error) => table.missing(*name, &error),
+        }
+    }
+    for round in 0..=rounds {
+        for workload in workloads {
+            for peer in &peers {
+                for client in Client::of(peer.name) {
+                    let contender = Contender { peer: peer.name, client: *client };
+                    eprintln!("round {round} of {rounds}: {workload:?}, {contender}");
+                    let topic = format!("race-{round}-{workload:?}-{client:?}");
+                    match workload.run(setup, peer, *client, &topic) {
+                        Ok(_) if round == 0 => {}
+                        Ok(lines) => table.add(round, contender, lines),
+                        Err(error) => table.failed(*workload, contender, &error),
+                    }
+                }
+            }
+        }
+    }
+    Ok(table)
+}

@@ -1,0 +1,28 @@
+//! What one run of a client against a broker measured.
+
+use serde::Serialize;
+
+/// Latency percentiles in microseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub(crate) struct Latency {
+    pub(crate) p50: f64,
+    pub(crate) p99: f64,
+    pub(crate) p999: f64,
+}
+
+/// One run. What a tool does not tell is absent.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub(crate) struct Reading {
+    /// Messages a second, produced or consumed.
+    pub(crate) per_second: Option<f64>,
+    /// From when a message was due (or sent, where a tool has no schedule) to its acknowledgement.
+    pub(crate) ack: Option<Latency>,
+    /// From when a message was due to when it was consumed.
+    pub(crate) end_to_end: Option<Latency>,
+    /// Processor time of the broker, nanoseconds a message.
+    pub(crate) broker_cpu: Option<f64>,
+    /// Processor time of the client, nanoseconds a message.
+    pub(crate) client_cpu: Option<f64>,
+    /// Resident memory of the broker afterwards.
+    pub(crate) broker_rss: Option<f64>,
+}

@@ -18,6 +18,9 @@ pub(crate) struct Case {
     /// Whether only `--all` runs it.
     #[serde(default)]
     pub(crate) all: bool,
+    /// Whether it starts a broker of its own, and so cannot be run against another.
+    #[serde(default)]
+    pub(crate) own_broker: bool,
     /// The ability of the broker that it needs and that is not there yet.
     pub(crate) waits_for: Option<String>,
 }
@@ -29,8 +32,10 @@ struct List {
 }
 
 impl Case {
-    /// A case that takes longer hangs.
-    pub(crate) const LIMIT: Duration = Duration::from_secs(240);
+    /// A case that takes longer hangs. The long versions of those that have them take theirs.
+    pub(crate) fn limit(&self, long: bool) -> Duration {
+        Duration::from_secs(if long && self.own_broker { 1200 } else { 240 })
+    }
 
     /// The name as a file's.
     pub(crate) fn file_name(&self) -> String {

@@ -23,7 +23,7 @@ pub(crate) struct Options {
     /// A broker that runs already, instead of one of ours; be it another Kafka.
     #[arg(long, value_name = "HOST:PORT")]
     against: Option<String>,
-    /// The clients of `cargo xtask test --all` too.
+    /// The clients of `cargo xtask test --all` too, and the long versions of all.
     #[arg(long)]
     all: bool,
     /// The cases that wait for an ability of the broker too.
@@ -42,10 +42,12 @@ struct Places {
     cache: PathBuf,
     /// Our own programs: the release binaries, unless `ONRUSH_BINARIES` names a folder.
     binaries: PathBuf,
+    /// Whether the long versions of the cases were asked for.
+    long: bool,
 }
 
 impl Places {
-    fn under(target: &Path) -> anyhow::Result<Places> {
+    fn under(target: &Path, long: bool) -> anyhow::Result<Places> {
         let top = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask is in a folder")?;
         std::fs::create_dir_all(target).context("cannot make the target directory")?;
         // Other programs run elsewhere: their paths must not depend on where this one does.
@@ -53,8 +55,12 @@ impl Places {
         Ok(Places {
             sources: top.join("tests/clients"),
             cache: target.join("clients"),
-            binaries: std::env::var_os("ONRUSH_BINARIES")
-                .map_or_else(|| target.join("release"), PathBuf::from),
+            binaries: std::path::absolute(
+                std::env::var_os("ONRUSH_BINARIES")
+                    .map_or_else(|| target.join("release"), PathBuf::from),
+            )
+            .context("cannot tell where our own programs are")?,
+            long,
         })
     }
 }
@@ -82,11 +88,11 @@ pub(crate) fn run(target: &Path, options: &Options) -> anyhow::Result<()> {
 
 /// Fetches the libraries of Apache Kafka, its server and tools among them, and tells where they are.
 pub(crate) fn kafka_libraries(target: &Path) -> anyhow::Result<PathBuf> {
-    kits::kafka_libraries(&Places::under(target)?)
+    kits::kafka_libraries(&Places::under(target, false)?)
 }
 
 fn execute(target: &Path, options: &Options) -> anyhow::Result<Outcome> {
-    let places = Places::under(target)?;
+    let places = Places::under(target, options.all)?;
     let mut cases = cases::read(&places.sources.join("cases.toml"))?;
     cases.retain(|case| {
         (options.all || !case.all)
@@ -95,12 +101,17 @@ fn execute(target: &Path, options: &Options) -> anyhow::Result<Outcome> {
     ensure!(!cases.is_empty(), "no case has such a name; tests/clients/cases.toml has them");
     let (waiting, cases): (Vec<Case>, Vec<Case>) =
         cases.into_iter().partition(|case| case.waits_for.is_some() && !options.waiting);
+    let (own, cases): (Vec<Case>, Vec<Case>) =
+        cases.into_iter().partition(|case| case.own_broker && options.against.is_some());
+    for case in &own {
+        println!("  NOT RUN  {}: it kills its broker, and starts one of ours for that", case.name);
+    }
     for case in &waiting {
         let ability = case.waits_for.as_deref().unwrap_or_default();
         println!("  WAITING  {}: until the broker has {ability}", case.name);
     }
     if cases.is_empty() {
-        return Ok(Outcome::Skipped("every case waits for an ability of the broker".to_owned()));
+        return Ok(Outcome::Skipped("none of these cases can be run here".to_owned()));
     }
     let kits = Kits::prepare(&places, &cases)?;
     let broker = match &options.against {

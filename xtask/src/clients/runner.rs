@@ -60,7 +60,7 @@ fn run(places: &Places, kits: &Kits, case: &Case, kafka: &str) -> Verdict {
     let began = Instant::now();
     let problem = match execute(places, kits, case, kafka, &log) {
         Ok(Some(status)) => problem(status, &log),
-        Ok(None) => Some(format!("did not end within {} s", Case::LIMIT.as_secs())),
+        Ok(None) => Some(format!("did not end within {} s", case.limit(places.long).as_secs())),
         Err(error) => Some(format!("{error:#}")),
     };
     let took = began.elapsed().as_secs_f64();
@@ -82,9 +82,13 @@ fn execute(
     log: &Path,
 ) -> anyhow::Result<Option<ExitStatus>> {
     let output = File::create(log).with_context(|| format!("cannot make {}", log.display()))?;
-    let mut child = kits
-        .command(places, case)?
+    let mut command = kits.command(places, case)?;
+    if places.long {
+        command.env("ONRUSH_TESTS", "all");
+    }
+    let mut child = command
         .env("KAFKA", kafka)
+        .env("ONRUSH", places.binaries.join("onrush"))
         .stdin(Stdio::null())
         .stdout(output.try_clone().context("cannot share the log")?)
         .stderr(output)
@@ -92,10 +96,11 @@ fn execute(
         .spawn()
         .with_context(|| format!("cannot start {}", case.name))?;
     let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    let limit = case.limit(places.long);
     let (ended, wait) = channel::<()>();
     std::thread::scope(|scope| {
         let watchdog = scope.spawn(move || {
-            let over = wait.recv_timeout(Case::LIMIT) == Err(RecvTimeoutError::Timeout);
+            let over = wait.recv_timeout(limit) == Err(RecvTimeoutError::Timeout);
             if let (true, Some(group)) = (over, group) {
                 // It may just have ended, which is as good.
                 let _ = kill_process_group(group, Signal::KILL);

@@ -4,7 +4,7 @@ use super::{Places, once, read, succeed, system};
 use anyhow::{Context, ensure};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// Pinned, since its default differs from machine to machine.
 const COPY: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies";
@@ -46,23 +46,30 @@ pub(super) fn libraries(places: &Places, kit: &str) -> anyhow::Result<PathBuf> {
 /// the CPU time with it.
 pub(super) fn archive_tools(places: &Places) -> anyhow::Result<()> {
     let cache = cache(places, "kafka");
-    let archive = cache.join("tools.jsa");
-    once(&cache.join("tools.archived"), &read(&cache.join("libraries.installed"))?, || {
-        // Nobody listens there: the tool loads nearly all that it ever does, and gives up.
-        let impatient = cache.join("impatient.properties");
-        std::fs::write(&impatient, "default.api.timeout.ms=1000\nrequest.timeout.ms=500\n")
-            .context("cannot write the tool's properties")?;
-        let mut java = Command::new("java");
-        java.arg(format!("-XX:ArchiveClassesAtExit={}", archive.display()))
-            .args(["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xlog:disable", "-cp"])
-            .arg(cache.join("libraries/*"))
-            .args(["org.apache.kafka.tools.TopicCommand", "--list"])
-            .args(["--bootstrap-server", "127.0.0.1:1", "--command-config"])
-            .arg(&impatient);
-        // It cannot succeed; and without the archive everything works too, only slower.
-        let _ = succeed(&mut java);
-        Ok(())
-    })
+    let (archive, partial) = (cache.join("tools.jsa"), cache.join("tools.jsa.partial"));
+    let archived =
+        once(&cache.join("tools.archived"), &read(&cache.join("libraries.installed"))?, || {
+            // Nobody listens there: the tool loads nearly all that it ever does, and gives up.
+            let impatient = cache.join("impatient.properties");
+            std::fs::write(&impatient, "default.api.timeout.ms=1000\nrequest.timeout.ms=500\n")
+                .context("cannot write the tool's properties")?;
+            let mut java = Command::new("java");
+            java.arg(format!("-XX:ArchiveClassesAtExit={}", partial.display()))
+                .args(["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xlog:disable", "-cp"])
+                .arg(cache.join("libraries/*"))
+                .args(["org.apache.kafka.tools.TopicCommand", "--list"])
+                .args(["--bootstrap-server", "127.0.0.1:1", "--command-config"])
+                .arg(&impatient);
+            let _ = (std::fs::remove_file(&archive), std::fs::remove_file(&partial));
+            // The tool cannot succeed, but it must have come to its end: the archive is written there.
+            let ended = java.stdin(Stdio::null()).output().context("cannot start java")?;
+            ensure!(ended.status.code().is_some(), "java ended with {}", ended.status);
+            std::fs::rename(&partial, &archive).context("java has left no archive")
+        });
+    if let Err(error) = archived {
+        println!("  SLOWER   console: {error:#}; all works without");
+    }
+    Ok(())
 }
 
 fn compile(folders: &[&Path], libraries: &Path, cache: &Path) -> anyhow::Result<()> {

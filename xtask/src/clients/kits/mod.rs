@@ -165,6 +165,13 @@ fn once(
     if std::fs::read_to_string(stamp).is_ok_and(|installed| installed == manifest) {
         return Ok(());
     }
+    // Until it is whole nothing counts as installed, also not what was there before: an install that is
+    // interrupted may have taken some of that away.
+    if let Err(error) = std::fs::remove_file(stamp)
+        && error.kind() != std::io::ErrorKind::NotFound
+    {
+        return Err(error).with_context(|| format!("cannot remove {}", stamp.display()));
+    }
     install()?;
     std::fs::write(stamp, manifest).with_context(|| format!("cannot write {}", stamp.display()))
 }
@@ -186,4 +193,30 @@ fn succeed(command: &mut Command) -> anyhow::Result<()> {
 
 fn read(path: &Path) -> anyhow::Result<String> {
     std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interrupted_install_leaves_nothing_that_counts_as_installed() -> anyhow::Result<()> {
+        let stamp = std::env::temp_dir().join(format!("onrush-stamp-{}", std::process::id()));
+        let mut installs = 0;
+        once(&stamp, "one", || {
+            installs += 1;
+            Ok(())
+        })?;
+        assert!(once(&stamp, "two", || bail!("interrupted")).is_err());
+        // Of "one" there may be only a part left.
+        for _ in 0..2 {
+            once(&stamp, "one", || {
+                installs += 1;
+                Ok(())
+            })?;
+        }
+        std::fs::remove_file(&stamp)?;
+        assert_eq!(installs, 2);
+        Ok(())
+    }
 }

@@ -26,7 +26,7 @@ pub(super) struct Place {
     pub(super) seq: SegmentSeq,
     pub(super) base: Offset,
     pub(super) first_append_ms: TimestampMs,
-    /// The first of the segments that it stands in for.
+    /// It stands in for the segments from this number on.
     pub(super) replaces: SegmentSeq,
     pub(super) clean_to: Offset,
     pub(super) interval_bytes: u32,

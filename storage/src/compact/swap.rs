@@ -72,8 +72,12 @@ impl LogWriter {
     /// that read the originals read on there. Waits for nothing.
     ///
     /// # Errors
-    /// `Misuse` if no copy is ready.
+    /// `Misuse` if no copy is ready, or the log is being closed: the closing record names the
+    /// originals.
     pub fn swap_cleaned(&mut self, cleaning: &mut Cleaning) -> Result<Swapped> {
+        if self.closing {
+            return Err(StorageError::Misuse("the log is being closed"));
+        }
         let Some((fresh, old)) = cleaning.ready() else {
             return Err(StorageError::Misuse("no cleaned copy is ready to be swapped in"));
         };

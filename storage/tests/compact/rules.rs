@@ -338,3 +338,60 @@ fn what_decompresses_to_too_much_stays() {
     life.writer.end_cleaning(&cleaning);
     assert_eq!(offsets(&life), [0, 1]);
 }
+
+#[test]
+fn originals_that_could_not_be_deleted_do_not_come_back() {
+    for name in ["0000000000.", "0000000001.", "0000000002.", ".log", ".idx"] {
+        let disk = SimDisk::new();
+        let mut life = Life::new(env_on(disk.as_disk()), cfg(), 1);
+        let _context = crate::Context(format!("kept from being deleted: {name}"));
+        for n in 0..30 {
+            life.send(0, &[(n % 3, Some(vec![0; 150]))], Codec::None);
+            work(&mut life.writer);
+        }
+        roll(&mut life);
+        disk.fail(onrush_sim::Fault::next(onrush_sim::Operation::Remove).on(name).forever());
+        life.clean();
+        disk.heal();
+        for n in 0..10 {
+            life.send(0, &[(n % 3, Some(vec![1; 50]))], Codec::None);
+        }
+        roll(&mut life);
+        // The copy that stands in for them is copied itself, and goes.
+        life.clean();
+        life.check();
+        life.reopen(false);
+        life.check();
+        life.reopen(true);
+        life.check();
+    }
+}
+
+#[test]
+fn a_copy_is_not_swapped_in_while_the_log_is_being_closed() {
+    let mut life = life();
+    for n in 0..30 {
+        life.send(0, &[(n % 3, Some(vec![0; 150]))], Codec::None);
+    }
+    roll(&mut life);
+    let claim = life.writer.begin_cleaning().unwrap();
+    let mut cleaning = Cleaning::plan(claim, &policy(), &limits(), life.bounds()).unwrap();
+    while cleaning.step(1 << 20).unwrap() != CleanStep::Swap {}
+    let mut ticket = life.writer.begin_close(None).unwrap();
+    assert!(life.writer.swap_cleaned(&mut cleaning).is_err());
+    ticket.write().unwrap();
+    assert!(life.env.disk.sync_files(ticket.files()).iter().all(Result::is_ok));
+    life.writer.complete_close(ticket, Ok(())).unwrap();
+    life.writer.swap_cleaned(&mut cleaning).unwrap();
+    loop {
+        match cleaning.step(1 << 20).unwrap() {
+            CleanStep::More => {}
+            CleanStep::Swap => drop(life.writer.swap_cleaned(&mut cleaning).unwrap()),
+            CleanStep::Done => break,
+        }
+    }
+    life.writer.end_cleaning(&cleaning);
+    assert!(life.writer.needs_close(), "the closing record is not that of the log any more");
+    life.reopen(true);
+    assert_eq!(offsets(&life), [27, 28, 29]);
+}

@@ -24,6 +24,9 @@ const FORMAT: u32 = 1;
 const FORMAT_MAGIC: &[u8; 8] = b"onrushDD";
 const EPOCH_MAGIC: &[u8; 8] = b"onrushEP";
 
+/// Says, while it is there, that all logs were closed in order.
+const CLEAN: &str = "clean";
+
 /// The data directory in use by this broker.
 pub(crate) struct DataDirectory {
     disk: Arc<dyn Disk>,
@@ -39,6 +42,11 @@ pub(crate) fn check_files(disk: &Arc<dyn Disk>) -> Result<()> {
         check_format(&bytes)?;
     }
     epoch(&**disk).map(drop)
+}
+
+/// Whether the last broker that used the directory stopped in order.
+pub(crate) fn is_marked_clean(disk: &dyn Disk) -> Result<bool> {
+    disk.exists(Path::new(CLEAN)).map_err(|error| explain("look for", CLEAN, &error))
 }
 
 /// How the data directory was found.
@@ -104,9 +112,9 @@ impl DataDirectory {
 
     fn take_over(&self) -> Result<Found> {
         let epoch = epoch(&*self.disk)?;
-        let clean = self.exists("clean")?;
+        let clean = is_marked_clean(&*self.disk)?;
         if clean {
-            self.remove("clean")?;
+            self.remove(CLEAN)?;
             self.sync_root()?;
             return Ok(Found { fresh: false, clean, epoch });
         }
@@ -120,7 +128,7 @@ impl DataDirectory {
 
     /// Says, durably, that all logs were closed in order.
     pub(crate) fn mark_clean(&self) -> Result<()> {
-        let file = self.write("clean", b"clean")?;
+        let file = self.write(CLEAN, b"clean")?;
         self.sync_all(&[file])?;
         self.sync_root()
     }
@@ -148,10 +156,6 @@ impl DataDirectory {
     fn rename(&self, from: &str, to: &str) -> Result<()> {
         let renamed = self.disk.rename(Path::new(from), Path::new(to));
         renamed.map_err(|error| explain("rename", from, &error))
-    }
-
-    fn exists(&self, name: &str) -> Result<bool> {
-        self.disk.exists(Path::new(name)).map_err(|error| explain("look for", name, &error))
     }
 
     fn remove(&self, name: &str) -> Result<()> {

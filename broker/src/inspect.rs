@@ -17,6 +17,8 @@ pub struct Offline {
     disk: Arc<dyn Disk>,
     _lock: Box<dyn Send + Sync>,
     logs: Vec<PathBuf>,
+    /// The last stop was clean.
+    clean: bool,
 }
 
 /// What was found in one log, or why it could not be looked at.
@@ -48,7 +50,8 @@ impl Offline {
             _ => Error::io("lock", path(), &error),
         })?;
         let logs = logs(&*disk)?;
-        Ok(Offline { disk, _lock: lock, logs })
+        let clean = directory::is_marked_clean(&*disk)?;
+        Ok(Offline { disk, _lock: lock, logs, clean })
     }
 
     /// How many logs there are.
@@ -80,12 +83,12 @@ impl Offline {
 
     /// Reads every byte of every log, one log at a step.
     pub fn check(&self) -> impl Iterator<Item = Inspected<CheckReport>> {
-        self.each(|disk, log| onrush_storage::check(disk, log))
+        self.each(|disk, log| onrush_storage::check(disk, log, self.clean))
     }
 
     /// Gives up what cannot be read, one log at a step; with [`RepairMode::DryRun`] only says what.
     pub fn repair(&self, mode: RepairMode) -> impl Iterator<Item = Inspected<RepairReport>> {
-        self.each(move |disk, log| onrush_storage::repair(disk, log, mode))
+        self.each(move |disk, log| onrush_storage::repair(disk, log, self.clean, mode))
     }
 
     fn each<T>(

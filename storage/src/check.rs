@@ -5,6 +5,7 @@ use std::path::Path;
 use onrush_record::{Offset, crc32c};
 use onrush_sys::{Disk, File, OpenMode};
 
+use crate::close::closing_rows;
 use crate::error::{IoContext, Result, StorageError, shown};
 use crate::index::Point;
 use crate::layout::{ENTRY_LEN, Entry, IDX_HEADER_LEN, IdxHeader, entry_position};
@@ -52,7 +53,7 @@ pub struct CheckReport {
     pub bytes: u64,
     /// Batches that are sound.
     pub batches: u64,
-    /// The last stop was clean.
+    /// The last stop was clean, and nothing was written since.
     pub clean: bool,
     /// What was found.
     pub findings: Vec<Finding>,
@@ -65,11 +66,12 @@ impl CheckReport {
     }
 }
 
-/// Checks the log in `dir`, offline: every checksum, every offset, every epoch.
+/// Checks the log in `dir`, offline: every checksum, every offset, every epoch. `clean` is that of
+/// [`OpenOptions`](crate::OpenOptions): what opening the log then mends by itself is no damage.
 ///
 /// # Errors
 /// If it cannot be looked at: there is none, its format is newer, or the disk fails.
-pub fn check(disk: &dyn Disk, dir: &Path) -> Result<CheckReport> {
+pub fn check(disk: &dyn Disk, dir: &Path, clean: bool) -> Result<CheckReport> {
     let listing = Listing::of(disk, dir)?;
     let mut report = CheckReport::default();
     let state = check_slots(disk, dir, &listing, &mut report)?;
@@ -78,7 +80,7 @@ pub fn check(disk: &dyn Disk, dir: &Path) -> Result<CheckReport> {
     }
     let Some(state) = state else { return Ok(report) };
     report.start = state.log_start;
-    report.clean = state.segments.is_some();
+    report.clean = clean && closing_rows(&state, &listing).is_some();
     for damage in &state.damage {
         report.findings.push(Finding {
             severity: Severity::Damage,
@@ -147,6 +149,19 @@ impl CheckReport {
     fn note(&mut self, file: String, bytes: Option<(u64, u64)>, what: impl Into<String>) {
         let what = what.into();
         self.findings.push(Finding { severity: Severity::Note, file, bytes, offsets: None, what });
+    }
+
+    /// After an unclean stop the index is made anew from the data when the log is opened, and what is
+    /// damaged may only have been on its way to the disk. After a clean one nobody reads it then.
+    fn index(&mut self, file: &str, bytes: Option<(u64, u64)>, what: &str) {
+        if self.clean {
+            self.damage(file.to_owned(), bytes, None, what);
+        } else {
+            let what = format!(
+                "{what}, or was being written; the index is made anew from the data when the log is opened"
+            );
+            self.note(file.to_owned(), bytes, what);
+        }
     }
 
     fn damage(
@@ -220,8 +235,8 @@ impl Checked<'_> {
                 Some(entry) if entries.last().is_none_or(|last| last.next <= entry.first) => {
                     if let Some(slot) = bad.take() {
                         let at = entry_position(slot);
-                        let what = "an index entry is damaged; it is made anew from the data";
-                        report.damage(name.clone(), Some((at, at + ENTRY_LEN as u64)), None, what);
+                        let range = Some((at, at + ENTRY_LEN as u64));
+                        report.index(&name, range, "an index entry is damaged");
                     }
                     entries.push(entry);
                 }
@@ -230,14 +245,10 @@ impl Checked<'_> {
         }
         if let Some(slot) = bad {
             let range = Some((entry_position(slot), len));
-            if report.clean {
-                report.damage(name.clone(), range, None, "the last index entries are damaged");
-            } else {
-                report.note(name.clone(), range, "the last index entry was being written");
-            }
+            report.index(&name, range, "the last index entries are damaged");
         }
         if header.is_none() && !entries.is_empty() {
-            report.damage(name, Some((0, IDX_HEADER_LEN as u64)), None, "the header is damaged");
+            report.index(&name, Some((0, IDX_HEADER_LEN as u64)), "the header is damaged");
         }
         let first = entries.first().filter(|entry| entry.position == 0).map(|entry| entry.first);
         Ok((header.map(|header| header.base).or(first), entries))
@@ -326,6 +337,7 @@ impl Checked<'_> {
         let above = Offset::new(u64::MAX);
         let (_, valid) = tail.search(from.position + 1, tail.len, from.offset, above)?;
         if valid > 0 || report.clean {
+            // Opening the log cuts these off, too; a repair before that keeps them.
             let what = format!("{what}; {valid} valid batches follow");
             report.damage(name, Some((from.position, end)), None, what);
         } else {

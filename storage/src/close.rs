@@ -10,9 +10,10 @@ use crate::background::{Spare, discard};
 use crate::checkpoint::CheckpointTicket;
 use crate::error::{IoContext, Result, StorageError};
 use crate::index::Point;
+use crate::listing::Listing;
 use crate::names::SegmentSeq;
 use crate::segment::Segment;
-use crate::state::SegmentRow;
+use crate::state::{SegmentRow, State};
 use crate::writer::LogWriter;
 
 /// A clean stop to be written off the lock, together with those of other logs: with everything
@@ -141,6 +142,21 @@ impl LogWriter {
     }
 }
 
+/// The rows of the closing record, if there is one and the files are as it says: nothing was written
+/// since.
+pub(crate) fn closing_rows<'a>(state: &'a State, listing: &Listing) -> Option<&'a [SegmentRow]> {
+    let rows = state.segments.as_deref()?;
+    let agree = |(row, (seq, len)): (&SegmentRow, (&SegmentSeq, &u64))| {
+        row.seq == *seq && row.length <= *len
+    };
+    let last = rows.last()?;
+    let logs: Vec<_> = listing.logs.range(state.first_seq..).collect();
+    let holds = rows.len() == logs.len()
+        && rows.iter().zip(logs).all(agree)
+        && listing.logs.get(&last.seq) == Some(&last.length);
+    holds.then_some(rows)
+}
+
 fn row(segment: &Segment, active_end: Point) -> SegmentRow {
     let end = segment.sealed().map_or(active_end, |sealed| sealed.end);
     SegmentRow {
@@ -148,7 +164,7 @@ fn row(segment: &Segment, active_end: Point) -> SegmentRow {
         base: segment.base,
         end: end.offset,
         length: end.position,
-        max_timestamp: segment.known_max_timestamp(),
+        max_timestamp: segment.max_timestamp_for_row(),
         first_append_ms: segment.first_append_ms.load(Ordering::Relaxed),
         entries: segment.index().slots(),
     }

@@ -25,6 +25,7 @@ mod layout;
 mod listing;
 mod lookup;
 mod names;
+mod newest;
 mod open;
 mod quarantine;
 mod reader;

@@ -84,7 +84,7 @@ impl LogReader {
             let (segment, limit) = (&spot.segment, spot.limit);
             from = limit.offset;
             let rolled = segment.sealed().is_some_and(|sealed| sealed.end == limit);
-            if rolled && !segment.max_timestamp(&self.shared.env)?.is_some_and(&may_hold) {
+            if rolled && !self.shared.max_timestamp(segment)?.is_some_and(&may_hold) {
                 continue;
             }
             for (start, end, max) in self.runs(segment, limit)? {

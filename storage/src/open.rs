@@ -8,6 +8,7 @@ use onrush_record::{LeaderEpoch, Offset};
 use onrush_sys::{File, OpenMode};
 
 use crate::background::{Spare, make};
+use crate::close::closing_rows;
 use crate::config::{Env, LogConfig, OpenOptions};
 use crate::error::{IoContext, Result, StorageError};
 use crate::index::{Index, Point};
@@ -22,7 +23,7 @@ use crate::report::RecoveryReport;
 use crate::room::{Pace, Room};
 use crate::segment::Segment;
 use crate::slots::Slots;
-use crate::state::{SegmentRow, State};
+use crate::state::State;
 use crate::view::{Mark, Shared, View};
 use crate::writer::{Active, Health, LogWriter};
 
@@ -230,18 +231,8 @@ pub fn open(
 
 /// The log as its closing record says, if the files agree.
 fn closed(dir: &Arc<Path>, state: &State, listing: &Listing) -> Option<Found> {
-    let rows = state.segments.as_ref()?;
-    let agree = |(row, (seq, len)): (&SegmentRow, (&SegmentSeq, &u64))| {
-        row.seq == *seq && row.length <= *len
-    };
+    let rows = closing_rows(state, listing)?;
     let last = rows.last()?;
-    let logs: Vec<_> = listing.logs.range(state.first_seq..).collect();
-    if rows.len() != logs.len()
-        || !rows.iter().zip(logs).all(agree)
-        || listing.logs.get(&last.seq) != Some(&last.length)
-    {
-        return None;
-    }
     let segments: Vec<Arc<Segment>> = rows
         .iter()
         .map(|row| {

@@ -107,7 +107,8 @@ impl<'a> Recovery<'a> {
         self.settle()
     }
 
-    /// Judges every index file; the last two in full, since only there a checkpoint can be torn.
+    /// Judges every index file: a checkpoint writes to those of all segments that were rolled since
+    /// the last one, and may be torn in each. It is less than a thousandth of the data.
     fn summaries(&mut self) -> Result<Vec<(SegmentSeq, Summary)>> {
         let disk = &*self.env.disk;
         let first = self.state.first_seq;
@@ -120,18 +121,14 @@ impl<'a> Recovery<'a> {
             self.sync_newest_state()?;
         }
         let mut summaries = Vec::with_capacity(seqs.len());
-        for (i, seq) in seqs.iter().copied().enumerate() {
+        for seq in seqs {
             if seq < first {
                 // A trim was made durable, and the process died before it deleted this.
                 self.remove(seq)?;
                 continue;
             }
             let len = self.listing.idxs.get(&seq).copied().unwrap_or(0);
-            let all = i + 2 >= seqs.len();
-            let mut summary = Summary::read(disk, self.dir, seq, len, all)?;
-            if !all && summary.durable().is_none() && len > 0 {
-                summary = Summary::read(disk, self.dir, seq, len, true)?;
-            }
+            let summary = Summary::read(disk, self.dir, seq, len)?;
             let known = summary.durable().is_some();
             if !known && (!self.listing.logs.contains_key(&seq) || self.is_blank(seq)?) {
                 // It was prepared and never begun.

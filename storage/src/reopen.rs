@@ -128,7 +128,7 @@ impl LogWriter {
                             segment.index().push(entry);
                         }
                         interval.add(bytes, &header);
-                        segment.raise_max_timestamp(header.max_timestamp, false);
+                        segment.raise_max_timestamp(interval.max_timestamp(), false);
                         at = after(at, &header);
                         if buffer.len() >= CHUNK {
                             write(&*file, &mut buffer, &mut written).at("write", &to)?;

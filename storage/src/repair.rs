@@ -71,13 +71,13 @@ impl RepairReport {
     }
 }
 
-/// Repairs the log in `dir`, offline.
+/// Repairs the log in `dir`, offline. `clean` is that of [`check`].
 ///
 /// # Errors
 /// As [`check`]; or if the disk refuses, in which case it is to be run again.
-pub fn repair(disk: &dyn Disk, dir: &Path, mode: RepairMode) -> Result<RepairReport> {
+pub fn repair(disk: &dyn Disk, dir: &Path, clean: bool, mode: RepairMode) -> Result<RepairReport> {
     let listing = Listing::of(disk, dir)?;
-    let mut report = RepairReport { check: check(disk, dir)?, ..RepairReport::default() };
+    let mut report = RepairReport { check: check(disk, dir, clean)?, ..RepairReport::default() };
     let found = Slots::load(disk, dir, listing.states)?;
     let (generation, mut state) = match found.valid.into_iter().next() {
         Some(found) => found,
@@ -192,7 +192,7 @@ impl<'a> Old<'a> {
         let len = listing.logs[&seq];
         let of = |seq: SegmentSeq| -> Result<Summary> {
             let len = listing.idxs.get(&seq).copied().unwrap_or(0);
-            Summary::read(disk, dir, seq, len, true)
+            Summary::read(disk, dir, seq, len)
         };
         let first_of = |seq: SegmentSeq, len: u64| -> Result<Option<Offset>> {
             let path = seq.log_path(dir);

@@ -17,7 +17,7 @@ use crate::names::SegmentSeq;
 
 /// What "no timestamp seen" and "not known yet" look like in a segment's largest timestamp.
 pub(crate) const NO_TIMESTAMP: TimestampMs = i64::MIN;
-const UNKNOWN_TIMESTAMP: TimestampMs = i64::MIN + 1;
+pub(crate) const UNKNOWN_TIMESTAMP: TimestampMs = i64::MIN + 1;
 
 /// The open data file of one segment. Cheap to share; the descriptor is closed with the last user.
 #[derive(Debug)]
@@ -33,6 +33,10 @@ impl SegmentFile {
     /// The file itself.
     pub fn file(&self) -> &Arc<dyn File> {
         &self.file
+    }
+
+    pub(crate) fn seq(&self) -> SegmentSeq {
+        self.seq
     }
 
     /// Its path under the disk's root.
@@ -239,17 +243,11 @@ impl Segment {
         Ok(index.locate(self.base_point(), at.offset).1.filter(|known| known.offset > at.offset))
     }
 
-    /// The largest timestamp of the segment's records, if it has any.
-    pub(crate) fn max_timestamp(self: &Arc<Self>, env: &Env) -> Result<Option<TimestampMs>> {
+    /// The largest timestamp of the segment's records, if it has any, and if that is known: see
+    /// [`Shared::max_timestamp`](crate::view::Shared::max_timestamp).
+    pub(crate) fn known_max_timestamp(&self) -> Option<Option<TimestampMs>> {
         let known = self.max_timestamp.load(Ordering::Relaxed);
-        if known != UNKNOWN_TIMESTAMP {
-            return Ok((known != NO_TIMESTAMP).then_some(known));
-        }
-        let index = self.index_with(env, Index::must_load)?;
-        let max = index.entries().map(|entry| entry.max_timestamp).max();
-        drop(index);
-        self.raise_max_timestamp(max.unwrap_or(NO_TIMESTAMP), true);
-        Ok(max)
+        (known != UNKNOWN_TIMESTAMP).then_some((known != NO_TIMESTAMP).then_some(known))
     }
 
     /// Takes in the timestamp of appended records. While it is unknown it stays so, unless `all`
@@ -261,13 +259,12 @@ impl Segment {
         }
     }
 
-    /// As it is in memory, known or not.
-    pub(crate) fn known_max_timestamp(&self) -> TimestampMs {
-        self.max_timestamp.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn forget_max_timestamp(&self) {
-        self.max_timestamp.store(UNKNOWN_TIMESTAMP, Ordering::Relaxed);
+    /// As the closing record has it. What damage has kept from being known may be known next time.
+    pub(crate) fn max_timestamp_for_row(&self) -> TimestampMs {
+        match self.max_timestamp.load(Ordering::Relaxed) {
+            TimestampMs::MAX => UNKNOWN_TIMESTAMP,
+            known => known,
+        }
     }
 }
 

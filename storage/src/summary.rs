@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use onrush_record::Offset;
+use onrush_record::{Offset, TimestampMs};
 use onrush_sys::{Disk, OpenMode};
 
 use crate::error::{IoContext, Result, StorageError};
@@ -11,9 +11,10 @@ use crate::layout::{
     ENTRY_LEN, Entry, FORMAT_VERSION, HeaderFault, IDX_HEADER_LEN, IdxHeader, entry_position,
 };
 use crate::names::SegmentSeq;
+use crate::segment::NO_TIMESTAMP;
 
 /// What an index file is good for.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Summary {
     pub header: Option<IdxHeader>,
     /// Entries at the start of the file that follow each other without a gap.
@@ -23,10 +24,24 @@ pub(crate) struct Summary {
     pub covered: Option<Point>,
     /// Valid entries after a gap: the bytes between were durable too.
     pub beyond: Vec<Entry>,
-    /// Largest timestamp, if every entry was read.
-    pub max_timestamp: Option<i64>,
+    /// Largest timestamp of what the valid entries are about; as an entry has it.
+    pub max_timestamp: TimestampMs,
     /// Something in it is damaged, other than a last entry that was being written.
     pub damaged: bool,
+}
+
+impl Default for Summary {
+    fn default() -> Summary {
+        Summary {
+            header: None,
+            slots: 0,
+            first: None,
+            covered: None,
+            beyond: Vec::new(),
+            max_timestamp: NO_TIMESTAMP,
+            damaged: false,
+        }
+    }
 }
 
 impl Summary {
@@ -42,15 +57,8 @@ impl Summary {
         self.header.map(|header| header.base).or(first)
     }
 
-    /// Reads the index file of `len` bytes. With `all` every entry is judged; without, a file whose
-    /// head and last entry are valid is believed.
-    pub(crate) fn read(
-        disk: &dyn Disk,
-        dir: &Path,
-        seq: SegmentSeq,
-        len: u64,
-        all: bool,
-    ) -> Result<Summary> {
+    /// Reads the index file of `len` bytes, and judges every entry in it.
+    pub(crate) fn read(disk: &dyn Disk, dir: &Path, seq: SegmentSeq, len: u64) -> Result<Summary> {
         let path = seq.idx_path(dir);
         if len == 0 {
             return Ok(Summary::default());
@@ -72,18 +80,6 @@ impl Summary {
             Err(HeaderFault::Damaged) => {}
         }
         let slots = len.saturating_sub(IDX_HEADER_LEN as u64) / ENTRY_LEN as u64;
-        if !all
-            && slots > 0
-            && let Some(header) = summary.header
-        {
-            let last = read(entry_position(slots - 1), ENTRY_LEN as u64)?;
-            if let Some(entry) = Entry::decode(&last, seq, slots - 1) {
-                summary.slots = slots;
-                summary.first = Some(Point { offset: header.base, position: 0 });
-                summary.covered = Some(Point { offset: entry.next, position: entry.end() });
-                return Ok(summary);
-            }
-        }
         let bytes = read(entry_position(0), slots * ENTRY_LEN as u64)?;
         summary.judge(seq, &bytes);
         summary.damaged |= summary.header.is_none() && summary.durable().is_some();
@@ -91,7 +87,6 @@ impl Summary {
     }
 
     fn judge(&mut self, seq: SegmentSeq, bytes: &[u8]) {
-        let mut max_timestamp = None;
         for (slot, raw) in (0u64..).zip(bytes.chunks_exact(ENTRY_LEN)) {
             let Some(entry) = Entry::decode(raw, seq, slot) else { continue };
             let start = Point { offset: entry.first, position: entry.position };
@@ -105,12 +100,13 @@ impl Summary {
                 self.slots += 1;
                 self.first = self.first.or(Some(start));
                 self.covered = Some(end);
-                max_timestamp = max_timestamp.max(Some(entry.max_timestamp));
             } else if self.durable().is_none_or(|last| last.offset <= entry.first) {
                 self.beyond.push(entry);
                 self.damaged = true;
+            } else {
+                continue;
             }
+            self.max_timestamp = self.max_timestamp.max(entry.max_timestamp);
         }
-        self.max_timestamp = max_timestamp;
     }
 }

@@ -175,7 +175,7 @@ impl LogWriter {
     /// a while all the same, for somebody to read them.
     fn expires_ms(&self, segment: &Arc<Segment>) -> Option<TimestampMs> {
         let keep = i64::try_from(self.cfg.retention_ms?).unwrap_or(i64::MAX);
-        let newest = match segment.max_timestamp(&self.shared.env) {
+        let newest = match self.shared.max_timestamp(segment) {
             // Compaction has left no record in it.
             Ok(None) if segment.seq.is_cleaned() => return Some(TimestampMs::MIN),
             newest => newest.ok().flatten()?,

@@ -232,8 +232,9 @@ impl LogWriter {
                 active.segment.index().push(entry);
             }
             active.interval.add(bytes, header);
+            // Each time, since the next batch may begin another interval.
+            active.segment.raise_max_timestamp(active.interval.max_timestamp(), false);
         }
-        active.segment.raise_max_timestamp(active.interval.max_timestamp(), false);
     }
 
     /// The open active file, held until what is written to it is durable.

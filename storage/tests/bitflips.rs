@@ -91,7 +91,7 @@ fn flip_all(clean: bool) -> (u64, u64) {
             }
             assert!(errors.len() < 4, "{at}: one bit cost {errors:?}");
             if clean && entry.name.ends_with(".log") {
-                let checked = onrush_storage::check(&flipped, &dir()).unwrap();
+                let checked = onrush_storage::check(&flipped, &dir(), clean).unwrap();
                 assert!(!checked.is_sound(), "check passes over {at}");
             }
             let lost = END - end;

@@ -155,6 +155,7 @@ impl Life {
 /// Opens after a crash and holds the log to the promise. `None`: there is none, which must be
 /// allowed.
 fn recover(disk: &SimDisk, cfg: &LogConfig, promise: Promise, epoch_now: u32) -> Option<Recovered> {
+    expect_no_index_damaged(disk);
     let env = env_on(disk.as_disk());
     let mut visited = Vec::new();
     let options = OpenOptions { leader_epoch: epoch(epoch_now), clean: false };
@@ -294,4 +295,45 @@ fn written_records_survive_a_killed_process() {
         recover(&cut, &life.cfg, promise, 3);
         go_on(&mut opened);
     }
+}
+
+#[test]
+fn a_checkpoint_over_many_rolled_segments_may_be_torn_in_each_of_them() {
+    let disk = SimDisk::new();
+    let env = env_on(disk.as_disk());
+    let cfg = LogConfig { index_interval_bytes: 200, ..small() };
+    let (mut writer, reader) = fresh(&env, cfg.clone());
+    for n in 0..60 {
+        append(&mut writer, 1, 150);
+        if n % 10 == 9 {
+            writer.roll().unwrap();
+        }
+    }
+    writer.flush_now().unwrap();
+    let from = disk.boundaries();
+    writer.checkpoint_now(None).unwrap();
+    drop((writer, reader));
+    let mut mended = BTreeSet::new();
+    let plan = CrashPlan { torn: 8, reordered: 40, seed: 3 };
+    for (point, crashed) in disk.crash_states_from(from, plan) {
+        let context = point.to_string();
+        let guard = Context(&context);
+        // All of the data is durable.
+        let before = onrush_storage::check(&crashed, &dir(), false).unwrap();
+        assert!(before.is_sound(), "{:?}", before.findings);
+        let opened = reopen(&env_on(crashed.as_disk()), cfg.clone(), false, 2);
+        assert_eq!(opened.report.damage, []);
+        expect_all(&opened.reader, 0, 60);
+        mended.extend(opened.report.indexes_rebuilt.iter().cloned());
+        // Each index is whole again, in old segments too, but for entries that count for nothing.
+        let after = onrush_storage::check(&crashed, &dir(), false).unwrap();
+        let is_whole = |found: &onrush_storage::Finding| found.what.starts_with("the last");
+        assert!(after.is_sound() && after.findings.iter().all(is_whole), "{:?}", after.findings);
+        for n in 0..60 {
+            let found = opened.reader.offset_for_timestamp(n).unwrap();
+            assert_eq!(found, Some((off(n as u64), n)));
+        }
+        std::mem::forget(guard);
+    }
+    assert!(mended.iter().any(|name| name.ends_with("0000000001.idx")), "{mended:?}");
 }

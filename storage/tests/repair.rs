@@ -58,12 +58,12 @@ fn given_up(report: &RepairReport) -> Vec<(u64, u64)> {
 fn a_sound_log_is_found_sound_and_needs_no_repair() {
     for clean in [true, false] {
         let disk = log(clean);
-        let report = check(&disk, &dir()).unwrap();
+        let report = check(&disk, &dir(), clean).unwrap();
         assert_eq!(report.findings, []);
         assert_eq!((report.start, report.end), (off(0), off(if clean { 40 } else { 42 })));
         assert_eq!(report.batches, report.end.get() / 2);
         assert_eq!(report.clean, clean);
-        assert!(repair(&disk, &dir(), RepairMode::DryRun).unwrap().is_empty());
+        assert!(repair(&disk, &dir(), false, RepairMode::DryRun).unwrap().is_empty());
         assert_eq!(disk.boundaries(), 0, "looking changes nothing");
     }
 }
@@ -72,7 +72,7 @@ fn a_sound_log_is_found_sound_and_needs_no_repair() {
 fn damage_is_named_refused_and_what_lies_around_it_served() {
     let disk = log(true);
     let file = spoil(&disk, 9);
-    let report = check(&disk, &dir()).unwrap();
+    let report = check(&disk, &dir(), false).unwrap();
     let [finding] = &report.findings[..] else { panic!("{:?}", report.findings) };
     assert_eq!(finding.severity, Severity::Damage);
     assert!(finding.file.ends_with(&file), "{finding:?}");
@@ -87,13 +87,13 @@ fn repair_gives_up_the_damaged_batch_only() {
         let end = if clean { 40 } else { 42 };
         spoil(&disk, 9);
         let before = disk.boundaries();
-        let dry = repair(&disk, &dir(), RepairMode::DryRun).unwrap();
+        let dry = repair(&disk, &dir(), false, RepairMode::DryRun).unwrap();
         assert_eq!((given_up(&dry), dry.applied), (vec![(8, 10)], false));
         assert_eq!(disk.boundaries(), before, "a dry run changes nothing");
-        let done = repair(&disk, &dir(), RepairMode::Apply).unwrap();
+        let done = repair(&disk, &dir(), false, RepairMode::Apply).unwrap();
         assert_eq!((given_up(&done), done.applied), (vec![(8, 10)], true));
         assert_eq!(done.kept_aside.len(), 1);
-        let again = check(&disk, &dir()).unwrap();
+        let again = check(&disk, &dir(), false).unwrap();
         assert!(again.is_sound(), "{:?}", again.findings);
         let disk = disk.crash(disk.boundaries(), CrashPolicy::DropUnsynced);
         let mut opened = reopen(&env_on(disk.as_disk()), cfg(), false, 2);
@@ -115,9 +115,9 @@ fn acknowledged_batches_after_a_damaged_one_past_the_checkpoint_can_be_kept() {
     opened.writer.flush_now().unwrap();
     drop(opened);
     spoil(&disk, 41);
-    let report = check(&disk, &dir()).unwrap();
+    let report = check(&disk, &dir(), false).unwrap();
     assert!(!report.is_sound(), "valid batches follow: no mere torn tail");
-    let done = repair(&disk, &dir(), RepairMode::Apply).unwrap();
+    let done = repair(&disk, &dir(), false, RepairMode::Apply).unwrap();
     assert_eq!(given_up(&done), [(40, 42)]);
     expect_all(&reopen(&env, cfg(), false, 2).reader, 0, 44);
 }
@@ -130,7 +130,7 @@ fn a_missing_segment_is_damage_until_it_is_given_up() {
     for kind in ["log", "idx"] {
         disk.as_disk().remove_file(&dir().join(format!("{name}.{kind}"))).unwrap();
     }
-    assert!(!check(&disk, &dir()).unwrap().is_sound());
+    assert!(!check(&disk, &dir(), false).unwrap().is_sound());
     let env = env_on(disk.as_disk());
     let opened = reopen(&env, cfg(), false, 2);
     let [damage] = &opened.report.damage[..] else { panic!("{:?}", opened.report) };
@@ -147,7 +147,7 @@ fn a_missing_segment_is_damage_until_it_is_given_up() {
     assert!(opened.report.clean);
     assert_eq!((opened.report.damage[0].from, opened.report.damage[0].to), (from, to));
     drop((writer, opened));
-    let done = repair(&disk, &dir(), RepairMode::Apply).unwrap();
+    let done = repair(&disk, &dir(), false, RepairMode::Apply).unwrap();
     assert_eq!(given_up(&done), [(from.get(), to.get())]);
     expect_all(&reopen(&env, cfg(), false, 3).reader, 0, 43);
 }
@@ -171,7 +171,7 @@ fn a_data_file_cut_short_is_damage_and_never_a_shorter_log() {
     expect_all(&opened.reader, 40, 43);
     opened.writer.close_cleanly(Some(vec![])).unwrap();
     drop(opened);
-    let done = repair(&disk, &dir(), RepairMode::Apply).unwrap();
+    let done = repair(&disk, &dir(), false, RepairMode::Apply).unwrap();
     assert_eq!(given_up(&done).last().unwrap().1, 40);
     expect_all(&reopen(&env, cfg(), false, 2).reader, 0, 43);
 }
@@ -186,10 +186,53 @@ fn with_both_state_slots_lost_the_data_tells_the_rest() {
     let options = onrush_storage::OpenOptions { leader_epoch: epoch(2), clean: false };
     let refused = onrush_storage::open(&env, &dir(), cfg(), options, &mut |_, _| {});
     assert!(matches!(refused, Err(StorageError::Corrupt { .. })), "{refused:?}");
-    assert!(!check(&disk, &dir()).unwrap().is_sound());
-    let done = repair(&disk, &dir(), RepairMode::Apply).unwrap();
+    assert!(!check(&disk, &dir(), false).unwrap().is_sound());
+    let done = repair(&disk, &dir(), false, RepairMode::Apply).unwrap();
     assert!(done.state_rebuilt && done.given_up.is_empty());
     let opened = reopen(&env, cfg(), false, 2);
     assert_eq!(opened.reader.epoch_end(epoch(1)), Some((epoch(1), Offset::new(42))));
     expect_all(&opened.reader, 0, 42);
+}
+
+#[test]
+fn an_append_cut_off_after_a_clean_stop_is_no_damage() {
+    let disk = log(true);
+    let env = env_on(disk.as_disk());
+    let opened = reopen(&env, cfg(), true, 1);
+    assert!(opened.report.clean);
+    let mut writer = opened.writer;
+    append(&mut writer, 2, 60);
+    drop((writer, opened.reader));
+    let entries = disk.as_disk().list(&dir()).unwrap();
+    let last = entries.iter().rfind(|entry| entry.name.ends_with(".log")).unwrap();
+    let path = dir().join(&last.name);
+    let file = disk.as_disk().open(&path, onrush_sys::OpenMode::ReadWrite).unwrap();
+    file.truncate(last.len - 10).unwrap();
+    let report = check(&disk, &dir(), true).unwrap();
+    assert!(!report.clean, "the closing record is not that of the log as it stands");
+    let [finding] = &report.findings[..] else { panic!("{:?}", report.findings) };
+    assert_eq!(finding.severity, Severity::Note);
+}
+
+#[test]
+fn a_damaged_index_is_mended_by_an_opening_that_reads_it_and_damage_for_one_that_does_not() {
+    for clean in [true, false] {
+        let disk = log(clean);
+        let idx = dir().join("0000000000.idx");
+        disk.flip_bit(&idx, (64 + 48 + 24) * 8).unwrap();
+        let report = check(&disk, &dir(), clean).unwrap();
+        let [finding] = &report.findings[..] else { panic!("{:?}", report.findings) };
+        let expected = if clean { Severity::Damage } else { Severity::Note };
+        assert_eq!(finding.severity, expected, "{finding:?}");
+        let opened = reopen(&env_on(disk.as_disk()), cfg(), clean, 2);
+        assert_eq!(opened.report.indexes_rebuilt.len(), usize::from(!clean));
+        assert_eq!(opened.report.damage, []);
+        let end = opened.reader.ends().written.get();
+        expect_all(&opened.reader, 0, end);
+        // The timestamps of the interval are not forgotten.
+        for n in 0..end {
+            let found = opened.reader.offset_for_timestamp(n as i64).unwrap();
+            assert_eq!(found, Some((off(n), n as i64)));
+        }
+    }
 }

@@ -55,7 +55,7 @@ impl Plan {
                 || below.is_some_and(|below| segment.seq >= below)
                 || segment.base >= limit
                 || policy.min_lag_ms > 0
-                    && segment.max_timestamp(&shared.env)?.is_some_and(|newest| newest > young)
+                    && shared.max_timestamp(segment)?.is_some_and(|newest| newest > young)
             {
                 limit = limit.min(segment.base);
                 break;

@@ -42,11 +42,8 @@ impl Recovery<'_> {
         let covered = summary.covered.unwrap_or(Point { offset: base, position: 0 });
         let index = Index::new(summary.slots, covered);
         let segment = Arc::new(Segment::new(self.dir.clone(), seq, base, index));
-        match summary.max_timestamp {
-            Some(max) if summary.beyond.is_empty() => segment.raise_max_timestamp(max, true),
-            _ if summary.slots == 0 => {}
-            _ => segment.forget_max_timestamp(),
-        }
+        // What no valid entry is about is read below, and raises it.
+        segment.raise_max_timestamp(summary.max_timestamp, true);
         if let Some(header) = summary.header {
             segment.set_first_append_ms(header.first_append_ms);
         }

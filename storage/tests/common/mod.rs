@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use onrush_record::batch::{BatchBuilder, BatchHeader, Batches, Codec};
 use onrush_record::{LeaderEpoch, Offset};
+use onrush_sim::SimDisk;
 use onrush_storage::{
     Appended, Cursor, Env, LogConfig, LogReader, LogWriter, OpenFiles, OpenOptions, ReadMode,
-    Recovered, StorageError, create, open,
+    Recovered, Severity, StorageError, check, create, open,
 };
 use onrush_sys::{Disk, DiskBackend, ManualClock, TempDir, open_disk};
 
@@ -153,4 +154,14 @@ pub fn expect_all(reader: &LogReader, from: u64, end: u64) {
     for max_bytes in [1, 700, 1 << 20] {
         assert_eq!(read_from(reader, from, max_bytes), (end, Ok(())));
     }
+}
+
+/// What a power cut leaves of an index is made anew when the log is opened: `check` takes none of it
+/// for damage.
+pub fn expect_no_index_damaged(disk: &SimDisk) {
+    let Ok(report) = check(disk, &dir(), false) else { return };
+    let is_damage = |found: &&onrush_storage::Finding| {
+        found.file.ends_with(".idx") && found.severity == Severity::Damage
+    };
+    assert_eq!(report.findings.iter().find(is_damage), None);
 }

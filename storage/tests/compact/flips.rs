@@ -45,7 +45,7 @@ fn flipped_bits_in_cleaned_segments_are_found() {
                 let at = format!("{} bit {bit}, clean {clean}", entry.name);
                 let env = env_on(flipped.as_disk());
                 if entry.name.ends_with(".log") {
-                    let report = onrush_storage::check(&flipped, &dir()).unwrap();
+                    let report = onrush_storage::check(&flipped, &dir(), clean).unwrap();
                     assert!(!report.is_sound(), "check passes over {at}");
                 }
                 let options = OpenOptions { leader_epoch: epoch(1), clean };
@@ -84,9 +84,10 @@ fn a_damaged_cleaned_segment_can_be_repaired() {
     let entries = disk.as_disk().list(&dir()).unwrap();
     let name = entries.iter().find(|entry| entry.name.ends_with("-1.log")).unwrap().name.clone();
     disk.flip_bit(&dir().join(&name), 61 * 8 + 3).unwrap();
-    let report = onrush_storage::repair(&disk, &dir(), onrush_storage::RepairMode::Apply).unwrap();
+    let report =
+        onrush_storage::repair(&disk, &dir(), false, onrush_storage::RepairMode::Apply).unwrap();
     assert!(report.applied && report.given_up.len() == 1, "{report:?}");
-    assert!(onrush_storage::check(&disk, &dir()).unwrap().is_sound());
+    assert!(onrush_storage::check(&disk, &dir(), false).unwrap().is_sound());
     life.epoch += 1;
     let opened = crate::common::reopen(&life.env, cfg(), false, life.epoch);
     let before = life.reader.ends();

@@ -95,7 +95,7 @@ fn the_newest_record_of_each_key_stays_and_older_ones_go() {
                 );
             }
         }
-        let report = onrush_storage::check(&*life.env.disk, &crate::common::dir()).unwrap();
+        let report = onrush_storage::check(&*life.env.disk, &crate::common::dir(), false).unwrap();
         assert!(report.is_sound(), "{:?}", report.findings);
         records += life.oracle.records.len();
         gone += life.gone;

@@ -133,7 +133,13 @@ impl Inner {
     /// Runs one job.
     pub(crate) fn run(&self, job: Job) {
         match job {
-            Job::Background(log, job) => self.run_background(&log, job),
+            Job::Background(log, job) => {
+                let _preparing = self.services.io.preparing();
+                let next = self.run_background(&log, job);
+                if let Some(next) = next {
+                    self.services.io.push(Job::Background(log, next));
+                }
+            }
             Job::Reopen(log) => self.reopen(&log),
             Job::Warm { slice, warming, signal } => {
                 if let Err(error) = slice.warm() {
@@ -145,9 +151,10 @@ impl Inner {
         }
     }
 
-    fn run_background(&self, log: &Arc<SharedLog>, job: BackgroundJob) {
+    /// Runs what a log prepares ahead; gives what else there is.
+    fn run_background(&self, log: &SharedLog, job: BackgroundJob) -> Option<BackgroundJob> {
         if log.is_deleted() {
-            return;
+            return None;
         }
         let done = job.run();
         let mut state = log.lock();
@@ -155,10 +162,16 @@ impl Inner {
             // An append that needs what failed here meets the same, and answers for it.
             tracing::warn!(log = %log.name, %error, "cannot prepare ahead");
         }
-        let next = state.writer.background();
-        drop(state);
-        if let Some(next) = next {
-            self.services.io.push(Job::Background(Arc::clone(log), next));
+        state.writer.background()
+    }
+
+    /// Runs what logs have begun to prepare ahead, so that nothing goes on in their files.
+    pub(crate) fn finish_background(&self) {
+        for (log, job) in self.services.io.take_background() {
+            let mut job = Some(job);
+            while let Some(now) = job {
+                job = self.run_background(&log, now);
+            }
         }
     }
 

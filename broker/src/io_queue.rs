@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::channel::oneshot;
 use onrush_storage::{BackgroundJob, Slice};
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 
 use crate::shared_log::SharedLog;
 use crate::{Error, Result, Signal};
@@ -55,10 +55,30 @@ impl Warming {
     }
 }
 
+/// What a log prepares ahead is being run. It ends with this, also by a panic.
+#[derive(Debug)]
+pub(crate) struct Preparing<'a>(&'a IoQueue);
+
+impl Drop for Preparing<'_> {
+    fn drop(&mut self) {
+        self.0.jobs.lock().preparing = false;
+        self.0.prepared.notify_all();
+    }
+}
+
+/// The jobs, and whether what a log prepares ahead is being run by the loop.
+#[derive(Debug, Default)]
+struct Jobs {
+    waiting: VecDeque<Job>,
+    preparing: bool,
+}
+
 /// What waits for the I/O loop.
 #[derive(Debug)]
 pub(crate) struct IoQueue {
-    jobs: Mutex<VecDeque<Job>>,
+    jobs: Mutex<Jobs>,
+    /// Told when what a log prepares ahead has been run.
+    prepared: Condvar,
     /// Logs that have changed since their last checkpoint; each once.
     changed: Mutex<Vec<Arc<SharedLog>>>,
     pub(crate) signal: Arc<Signal>,
@@ -67,7 +87,8 @@ pub(crate) struct IoQueue {
 impl Default for IoQueue {
     fn default() -> IoQueue {
         IoQueue {
-            jobs: Mutex::new(VecDeque::new()),
+            jobs: Mutex::default(),
+            prepared: Condvar::new(),
             changed: Mutex::new(Vec::new()),
             signal: Signal::new(),
         }
@@ -77,21 +98,48 @@ impl Default for IoQueue {
 impl IoQueue {
     /// Adds one of the broker's own jobs.
     pub(crate) fn push(&self, job: Job) {
-        self.jobs.lock().push_back(job);
+        self.jobs.lock().waiting.push_back(job);
         self.signal.notify();
     }
 
+    /// The next job, for the loop, which runs one of [`Job::Background`] under
+    /// [`IoQueue::preparing`].
     pub(crate) fn pop(&self) -> Option<Job> {
-        self.jobs.lock().pop_front()
+        let mut jobs = self.jobs.lock();
+        let job = jobs.waiting.pop_front();
+        jobs.preparing |= matches!(job, Some(Job::Background(..)));
+        job
+    }
+
+    /// To be held while a job of [`Job::Background`] that was popped is run.
+    pub(crate) fn preparing(&self) -> Preparing<'_> {
+        Preparing(self)
+    }
+
+    /// Takes what logs are to prepare ahead, after waiting for what the loop is running of it: for a
+    /// stop, which closes the files that all this changes.
+    pub(crate) fn take_background(&self) -> Vec<(Arc<SharedLog>, BackgroundJob)> {
+        let mut jobs = self.jobs.lock();
+        while jobs.preparing {
+            self.prepared.wait(&mut jobs);
+        }
+        let mut taken = Vec::new();
+        for job in std::mem::take(&mut jobs.waiting) {
+            match job {
+                Job::Background(log, job) => taken.push((log, job)),
+                other => jobs.waiting.push_back(other),
+            }
+        }
+        taken
     }
 
     /// Adds a job that a caller waits for; gives it back when too many wait already.
     fn offer(&self, job: Job) -> Result<(), Job> {
         let mut jobs = self.jobs.lock();
-        if jobs.len() >= WAITING_MAX {
+        if jobs.waiting.len() >= WAITING_MAX {
             return Err(job);
         }
-        jobs.push_back(job);
+        jobs.waiting.push_back(job);
         drop(jobs);
         self.signal.notify();
         Ok(())
@@ -157,7 +205,7 @@ impl IoQueue {
 
     /// Drops what waits: those who wait for it learn that the broker is shutting down.
     pub(crate) fn clear(&self) {
-        let jobs = std::mem::take(&mut *self.jobs.lock());
+        let jobs = std::mem::take(&mut self.jobs.lock().waiting);
         for job in jobs {
             if let Job::Warm { warming, signal, .. } = job {
                 warming.finish(&signal);

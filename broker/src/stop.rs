@@ -33,6 +33,7 @@ impl Inner {
         }
         while self.flush() {}
         let _quiet = self.flusher.pause();
+        self.finish_background();
         for (log, result) in close_all(&*self.services.storage.disk, &logs) {
             if let Err(error) = result {
                 tracing::error!(log = %log.name, %error, "cannot close a log in order");

@@ -210,3 +210,25 @@ fn after_stop_producers_are_told_to_come_back() {
     assert!(block_on(running.broker.create_topic(new)).is_err());
     running.kill();
 }
+
+#[test]
+fn a_stop_lets_what_is_prepared_ahead_come_to_an_end() {
+    let directory = directory();
+    let mut running = Running::start(&directory);
+    let names = ["a", "b", "c", "d", "e", "f"];
+    for name in names {
+        running.topic_with(name, &[("segment.bytes", "16384")]);
+    }
+    let value = "x".repeat(3000);
+    for _ in 0..10 {
+        // Their next segments, and room in the present ones, are being made when the stop comes.
+        for name in names.iter().cycle().take(4 * names.len()) {
+            produce_durably(&running.partition(name), batch(&[&value])).unwrap();
+        }
+        running.stop();
+        running = Running::start(&directory);
+        assert!(running.report.clean);
+        assert_eq!(running.report.bytes_scanned, 0, "no log was found other than it was closed");
+    }
+    running.stop();
+}

@@ -134,6 +134,7 @@ impl LogWriter {
             .or_else(|| self.preallocate_job())
             .or_else(|| self.give_back_job())
             .or_else(|| self.outrun.pop().map(|seq| Kind::Discard { seq }))?;
+        self.jobs += 1;
         Some(BackgroundJob { shared: self.shared.clone(), era: self.era, kind })
     }
 
@@ -142,7 +143,12 @@ impl LogWriter {
     /// # Errors
     /// What the job met. The log goes on without: later appends make up for it.
     pub fn complete_background(&mut self, done: BackgroundDone) -> Result<()> {
+        self.jobs = self.jobs.saturating_sub(1);
         if done.era != self.era {
+            if let Kind::Prepare { seq, .. } = done.kind {
+                // Numbers were given out since, and are in use.
+                self.outrun.push(seq);
+            }
             return Ok(());
         }
         let sound = done.outcome.is_ok();
@@ -157,23 +163,26 @@ impl LogWriter {
                 self.spare = Spare::None;
                 self.outrun.push(seq);
             }
-            Kind::Prepare { seq, room } => {
-                self.spare = if sound {
-                    Spare::Ready { seq, allocated: room.bytes() }
-                } else {
-                    let step = self.cfg.preallocate_max_bytes.clamp(1 << 20, 16 << 20);
-                    Spare::Failed { retry_at: self.end().position + step }
-                };
+            Kind::Prepare { seq, room } if sound => {
+                self.spare = Spare::Ready { seq, allocated: room.bytes() };
+            }
+            Kind::Prepare { seq, .. } => {
+                let step = self.cfg.preallocate_max_bytes.clamp(1 << 20, 16 << 20);
+                self.spare = Spare::Failed { retry_at: self.end().position + step };
+                // Part of it may be there, and the next try takes another number.
+                self.outrun.push(seq);
             }
             Kind::Preallocate { from, room, file } => {
                 let to = from + room.bytes();
                 self.preallocating = false;
                 // Also when it failed: the next try comes when the appends have come this far.
-                if file.path() == self.active.segment.log_path() {
+                if file.seq() == self.active.segment.seq {
                     self.active.allocated = self.active.allocated.max(to);
+                } else {
+                    self.give_back_later(file.seq());
                 }
             }
-            // Recovery knows such a file, too.
+            Kind::Discard { seq } if !sound => self.undeleted.push(seq),
             Kind::Discard { .. } => {}
             Kind::GiveBack { segment, .. } => {
                 self.giving_back = false;
@@ -242,7 +251,8 @@ impl LogWriter {
     }
 
     fn give_back_job(&mut self) -> Option<Kind> {
-        if self.giving_back {
+        // Room that is being made now may be that of the same segment.
+        if self.giving_back || self.preallocating {
             return None;
         }
         let durable = self.shared.look(|view| view.durable.seq);
@@ -250,6 +260,16 @@ impl LogWriter {
         let length = segment.sealed()?.end.position;
         self.giving_back = true;
         Some(Kind::GiveBack { segment, length })
+    }
+
+    /// Room was made in a segment that was rolled meanwhile.
+    fn give_back_later(&mut self, seq: SegmentSeq) {
+        let segments = self.shared.look(|view| view.segments.clone());
+        let listed = self.oversized.iter().any(|segment| segment.seq == seq);
+        // One that is no longer in the log is about to be deleted, or was.
+        if let Some(segment) = segments.iter().find(|segment| segment.seq == seq && !listed) {
+            self.oversized.push(segment.clone());
+        }
     }
 
     pub(crate) fn take_seq(&mut self) -> SegmentSeq {
@@ -289,7 +309,8 @@ impl LogWriter {
             Spare::Ready { seq, allocated } => (seq, allocated),
             _ => {
                 let (seq, room) = (self.take_seq(), self.first_step());
-                prepare(&*self.env().disk, &self.shared.dir, seq, room)?;
+                prepare(&*self.env().disk, &self.shared.dir, seq, room)
+                    .inspect_err(|_| self.outrun.push(seq))?;
                 (seq, room.bytes())
             }
         };

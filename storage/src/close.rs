@@ -76,9 +76,10 @@ impl LogWriter {
 
     /// Begins a clean stop; appends are refused until it is completed. All that is written is to be
     /// flushed before the ticket is. `attachment` is that of [`LogWriter::begin_checkpoint`].
-    /// `None` if there is nothing to write, or a checkpoint is under way.
+    /// `None` if there is nothing to write, or a checkpoint or a background job is under way: that
+    /// would go on changing the files that the closing record is about.
     pub fn begin_close(&mut self, attachment: Option<Vec<u8>>) -> Option<CloseTicket> {
-        if !self.needs_close() || self.checkpointing {
+        if !self.needs_close() || self.checkpointing || self.jobs > 0 {
             return None;
         }
         let end = self.end();
@@ -92,6 +93,7 @@ impl LogWriter {
         }
         let segments = self.shared.look(|view| view.segments.clone());
         let mut unused = self.outrun.clone();
+        unused.extend_from_slice(&self.undeleted);
         if let Spare::Ready { seq, .. } = self.spare {
             unused.push(seq);
         }
@@ -110,6 +112,7 @@ impl LogWriter {
         self.closing = false;
         self.complete_checkpoint(ticket.checkpoint, outcome)?;
         self.outrun.clear();
+        self.undeleted.clear();
         if matches!(self.spare, Spare::Ready { .. }) {
             self.spare = Spare::None;
         }
@@ -128,8 +131,10 @@ impl LogWriter {
     /// If the disk refuses; the log is then opened as after a crash.
     pub fn close_cleanly(&mut self, attachment: Option<Vec<u8>>) -> Result<()> {
         self.check_health()?;
-        if self.flushing || self.checkpointing {
-            return Err(StorageError::Misuse("complete the flush and the checkpoint, then close"));
+        if self.flushing || self.checkpointing || self.jobs > 0 {
+            return Err(StorageError::Misuse(
+                "complete the flush, the checkpoint and the background job, then close",
+            ));
         }
         self.flush_now()?;
         let Some(mut ticket) = self.begin_close(attachment) else { return Ok(()) };

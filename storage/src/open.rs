@@ -303,6 +303,8 @@ pub(crate) fn assemble(
         oversized: Vec::new(),
         spare: Spare::None,
         outrun: Vec::new(),
+        undeleted: Vec::new(),
+        jobs: 0,
         next_seq: found.next_seq,
         unsynced_bytes: 0,
         flushing: false,

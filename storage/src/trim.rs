@@ -104,21 +104,14 @@ impl LogWriter {
         self.touched = true;
         let mut gone = Vec::new();
         let mut first = (self.active.segment.seq, self.active.segment.base);
-        let floor = self.cleaning.as_ref().map(|floor| floor.get());
-        let stored = self.unstored.first().map_or(self.active.segment.seq, |segment| segment.seq);
+        let busy = self.busy_from();
         self.shared.publish(|view| {
             view.start = start;
-            // A segment goes when the next one begins at or below the start. One whose bytes or
-            // index are still being written, or that is being cleaned, has to wait for the next trim.
+            // A segment goes when the next one begins at or below the start.
             let keep = view
                 .segments
                 .windows(2)
-                .take_while(|pair| {
-                    pair[1].base <= start
-                        && pair[0].seq < view.durable.seq
-                        && pair[0].seq < stored
-                        && floor.is_none_or(|floor| pair[0].seq < floor)
-                })
+                .take_while(|pair| pair[1].base <= start && pair[0].seq < busy)
                 .count();
             gone = view.segments[..keep].to_vec();
             view.segments = view.segments[keep..].into();
@@ -140,8 +133,18 @@ impl LogWriter {
         })
     }
 
+    /// From this segment on none can be deleted now: its bytes or its index are still being written,
+    /// or it is being cleaned. It has to wait for the next trim.
+    fn busy_from(&self) -> SegmentSeq {
+        let unstored = self.unstored.first().map(|segment| segment.seq);
+        let floor = self.cleaning.as_ref().map(|floor| floor.get());
+        let durable = self.shared.look(|view| view.durable.seq);
+        [unstored, floor].into_iter().flatten().fold(durable, SegmentSeq::min)
+    }
+
     /// The offset to trim to by the configured retention, if anything is due: whole segments, never
-    /// the active one.
+    /// the active one. Also where the log begins already, if files wait to be deleted that no earlier
+    /// trim could.
     pub fn retention_due(&self, now_ms: TimestampMs) -> Option<Offset> {
         let (start, segments, durable) =
             self.shared.look(|view| (view.start, view.segments.clone(), view.durable));
@@ -163,7 +166,9 @@ impl LogWriter {
             size -= sealed.end.position;
             due = Some(sealed.end.offset);
         }
-        due.filter(|due| *due > start)
+        let first = segments[0].sealed().filter(|_| segments[0].seq < self.busy_from());
+        let waits = first.is_some_and(|sealed| sealed.end.offset <= start);
+        due.filter(|due| *due > start).or(waits.then_some(start))
     }
 
     /// Whether all that a segment holds has expired.
@@ -188,8 +193,11 @@ impl LogWriter {
 
     /// When time alone will next make a roll or a retention due.
     pub fn next_due_ms(&self) -> Option<TimestampMs> {
-        let oldest = self.shared.look(|view| view.segments[0].clone());
-        let retention = self.expires_ms(&oldest);
+        let (start, segments) = self.shared.look(|view| (view.start, view.segments.clone()));
+        // Those before are gone already, but for their files: time changes nothing about these.
+        let is_left =
+            |segment: &&Arc<Segment>| segment.sealed().is_none_or(|at| at.end.offset > start);
+        let retention = segments.iter().find(is_left).and_then(|oldest| self.expires_ms(oldest));
         let roll = self.active.segment.first_append_ms().zip(self.cfg.segment_ms);
         let roll =
             roll.map(|(first, ms)| first.saturating_add(i64::try_from(ms).unwrap_or(i64::MAX)));

@@ -59,8 +59,12 @@ pub struct LogWriter {
     /// Rolled segments that still have room set aside past their end.
     pub(crate) oversized: Vec<Arc<Segment>>,
     pub(crate) spare: Spare,
-    /// Prepared segments that came too late to be begun, to be deleted.
+    /// Prepared segments that are never to be begun, to be deleted.
     pub(crate) outrun: Vec<crate::SegmentSeq>,
+    /// Those that could not be deleted: the clean stop tries once more.
+    pub(crate) undeleted: Vec<crate::SegmentSeq>,
+    /// Background jobs that were given out and are not completed.
+    pub(crate) jobs: u32,
     pub(crate) next_seq: crate::SegmentSeq,
     pub(crate) unsynced_bytes: u64,
     pub(crate) flushing: bool,

@@ -353,3 +353,69 @@ fn control_batches_are_shown_with_their_bytes() {
     .unwrap();
     assert_eq!(seen, [(0, None), (2, Some(marker)), (3, None)]);
 }
+
+#[test]
+fn a_timestamp_counts_also_where_its_interval_ends_within_an_append() {
+    let (_temp, env) = real();
+    let cfg = LogConfig { retention_ms: Some(100), ..small() };
+    let (mut writer, reader) = fresh(&env, cfg);
+    let at = |timestamp: i64, bytes: usize| {
+        let mut builder = BatchBuilder::new(Codec::None);
+        builder.push(timestamp, None, Some(&vec![b'.'; bytes]), &[]);
+        builder.finish().unwrap()
+    };
+    // The second batch begins another interval of the index.
+    let (mut new, mut old) = (at(5_000_000, 500), at(10, 500));
+    let headers = [header(&new), header(&old)];
+    writer.append(&mut [&mut new, &mut old], &headers, 10).unwrap();
+    writer.flush_now().unwrap();
+    writer.roll().unwrap();
+    writer.flush_now().unwrap();
+    assert_eq!(reader.offset_for_timestamp(4_000_000).unwrap(), Some((off(0), 5_000_000)));
+    assert_eq!(writer.retention_due(5_000_099), None);
+    assert_eq!(writer.retention_due(5_000_100), Some(off(2)));
+}
+
+#[test]
+fn room_made_while_its_segment_was_rolled_is_given_back() {
+    let (_temp, env) = real();
+    let cfg = LogConfig { segment_bytes: 1 << 20, preallocate_max_bytes: 1 << 16, ..small() };
+    let (mut writer, _) = fresh(&env, cfg);
+    append(&mut writer, 1, 5000);
+    let job = writer.background().unwrap();
+    writer.roll().unwrap();
+    assert!(writer.begin_close(None).is_none(), "the job goes on in a file that is to be closed");
+    writer.complete_background(job.run()).unwrap();
+    let len =
+        || env.disk.list(&dir()).unwrap().iter().find(|e| e.name == "0000000000.log").unwrap().len;
+    let with_room = len();
+    append(&mut writer, 1, 10);
+    writer.flush_now().unwrap();
+    work(&mut writer);
+    assert!(len() < with_room && len() < 5200, "{} of {with_room}", len());
+}
+
+#[test]
+fn files_that_a_trim_could_not_delete_go_with_the_next_retention() {
+    let (_temp, env) = real();
+    let cfg = LogConfig { retention_ms: Some(100), ..small() };
+    let (mut writer, _) = fresh(&env, cfg);
+    append_at(&mut writer, Codec::None, &[1000]);
+    writer.roll().unwrap();
+    append_at(&mut writer, Codec::None, &[2000]);
+    writer.flush_now().unwrap();
+    // Its index is not written yet.
+    let to = writer.retention_due(1100).unwrap();
+    let mut trim = writer.trim_to(to).unwrap();
+    assert_eq!(trim.segments(), 0);
+    trim.persist().unwrap();
+    assert_eq!(writer.retention_due(1100), None, "trying again changes nothing yet");
+    assert_eq!(writer.next_due_ms(), Some(2100), "nor does time");
+    writer.checkpoint_now(None).unwrap();
+    assert_eq!(writer.retention_due(1100), Some(to));
+    let mut trim = writer.trim_to(to).unwrap();
+    assert_eq!(trim.segments(), 1);
+    trim.persist().unwrap();
+    trim.delete_files().unwrap();
+    assert_eq!(writer.retention_due(1100), None);
+}

@@ -299,3 +299,35 @@ fn many_logs_share_few_open_files() {
     assert!(env.files.len() <= 4, "{}", env.files.len());
     let _: Arc<_> = env.files;
 }
+
+#[test]
+fn a_segment_that_could_not_be_prepared_leaves_no_file() {
+    let (disk, env) = simulated();
+    let (mut writer, reader) = fresh(&env, small());
+    append(&mut writer, 1, 3000);
+    writer.flush_now().unwrap();
+    let logs = || {
+        let entries = env.disk.list(&dir()).unwrap();
+        entries.into_iter().filter(|entry| entry.name.ends_with(".log")).count()
+    };
+    // Ahead, and when it is needed.
+    disk.fail(Fault::next(Operation::SyncDir));
+    let done = writer.background().unwrap().run();
+    assert!(writer.complete_background(done).is_err());
+    disk.fail(Fault::next(Operation::SyncDir));
+    assert!(writer.roll().is_err());
+    assert_eq!(logs(), 3);
+    // One cannot even be deleted then; the stop does it.
+    disk.fail(Fault::next(Operation::Remove));
+    let mut failed = 0;
+    while let Some(job) = writer.background() {
+        failed += usize::from(writer.complete_background(job.run()).is_err());
+    }
+    assert_eq!((failed, logs()), (1, 2));
+    writer.close_cleanly(None).unwrap();
+    assert_eq!(logs(), 1);
+    drop((writer, reader));
+    let opened = reopen(&env, small(), true, 1);
+    assert!(opened.report.clean, "its files are those of the closing record");
+    expect_all(&opened.reader, 0, 1);
+}

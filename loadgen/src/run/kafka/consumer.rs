@@ -103,12 +103,11 @@ impl Consuming {
         shared.add_consumed(self.early);
     }
 
-    /// Takes what has come, waiting a moment for the first; whether there was any.
-    pub(super) fn turn(&mut self, moment: Duration, timeline: Timeline, shared: &Shared) -> bool {
+    /// Takes what has come; whether there was any.
+    pub(super) fn turn(&mut self, timeline: Timeline, shared: &Shared) -> bool {
         let (mut count, mut bytes, mut now_ns) = (0, 0, 0);
-        let mut wait = moment;
         while count < TURN {
-            let Some(polled) = self.consumer.poll(std::mem::take(&mut wait)) else { break };
+            let Some(polled) = self.consumer.poll(Duration::ZERO) else { break };
             now_ns = timeline.now_ns();
             let message = match polled {
                 Ok(message) => message,

@@ -225,11 +225,6 @@ impl Producing {
         self.state == State::Done
     }
 
-    /// Waits a moment for something to be decided.
-    pub(super) fn rest(&self, moment: std::time::Duration) {
-        self.producer.poll(moment);
-    }
-
     /// What it saw.
     pub(super) fn into_recorder(self) -> Option<Recorder> {
         self.producer.context().recorder().take()

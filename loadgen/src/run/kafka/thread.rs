@@ -15,8 +15,11 @@ use super::producer::{Deliveries, Producing, connect};
 use super::topic;
 use crate::args::{From, Pacing, Rate};
 
-/// What a thread without anything to do waits for something to come.
-const MOMENT: Duration = Duration::from_millis(1);
+/// What a thread without anything to do rests. All its clients wait meanwhile, and what is measured
+/// comes out later by as much: so it is far below what is worth measuring here.
+const REST: Duration = Duration::from_micros(50);
+/// What a member of a group waits for partitions before the others have their turn.
+const JOIN_PATIENCE: Duration = Duration::from_millis(10);
 /// Rounds in which members of a group wait for partitions; there may be more members than those.
 const JOIN_ROUNDS: u32 = 500;
 
@@ -77,7 +80,7 @@ fn go_round(plan: &Plan, producers: &mut [Producing], consumers: &mut [Consuming
             busy |= producer.turn(plan.timeline.now_ns());
         }
         for consumer in &mut *consumers {
-            busy |= consumer.turn(Duration::ZERO, plan.timeline, &plan.shared);
+            busy |= consumer.turn(plan.timeline, &plan.shared);
         }
         let sent = producers.iter().all(Producing::is_done);
         if sent && (consumers.is_empty() || plan.shared.is_stopped()) {
@@ -86,14 +89,12 @@ fn go_round(plan: &Plan, producers: &mut [Producing], consumers: &mut [Consuming
         if busy {
             continue;
         }
-        // The client's own threads may have to share a core with this one.
-        match (plan.pacing, consumers.first_mut(), producers.first()) {
-            (Pacing::Spin, _, Some(_)) => std::thread::yield_now(),
-            (_, Some(consumer), _) => {
-                consumer.turn(MOMENT, plan.timeline, &plan.shared);
-            }
-            (_, None, Some(producer)) => producer.rest(MOMENT),
-            (_, None, None) => return,
+        // The client's own threads may have to share a core with this one. To wait for what comes
+        // to one client would keep the others waiting for up to a millisecond, which is the least
+        // that librdkafka waits.
+        match plan.pacing {
+            Pacing::Spin if !producers.is_empty() => std::thread::yield_now(),
+            Pacing::Spin | Pacing::Timer => std::thread::park_timeout(REST),
         }
     }
 }
@@ -115,7 +116,7 @@ fn consumers(plan: &Plan, address: &str, index: usize) -> Result<Vec<Consuming>>
     }
     if args.group.is_some() {
         for _ in 0..JOIN_ROUNDS {
-            let ready = consumers.iter_mut().map(|one| one.is_ready(10 * MOMENT));
+            let ready = consumers.iter_mut().map(|one| one.is_ready(JOIN_PATIENCE));
             if ready.filter(|ready| !ready).count() == 0 {
                 break;
             }

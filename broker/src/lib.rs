@@ -66,7 +66,7 @@ pub use group_calls::PartitionLag;
 pub use inspect::{Inspected, Offline};
 pub use io_queue::Warming;
 pub use mark::{DurableMark, Settled};
-pub use metrics::Metrics;
+pub use metrics::{Metrics, RequestMeter};
 pub use onrush_storage::{
     CheckReport, Cursor, Finding, ReadMode, RepairMode, RepairReport, Severity, Slice, SliceRead,
     StorageError, TornTail, Visibility,

@@ -1,5 +1,8 @@
 //! What a broker counts. All names stand in one table, at the top.
 
+mod requests;
+
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -9,6 +12,9 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
+
+pub use self::requests::RequestMeter;
+use self::requests::Requests;
 
 /// Names and meanings; `_total` and units are added by the encoder.
 mod name {
@@ -22,6 +28,11 @@ mod name {
     pub(super) const RECORDS_OUT: (&str, &str) = ("records_out", "Records handed to readers");
     pub(super) const BYTES_OUT: (&str, &str) = ("bytes_out", "Bytes handed to readers");
     pub(super) const REQUESTS: (&str, &str) = ("requests", "Requests taken in, by kind");
+    pub(super) const REQUEST_SECONDS: (&str, &str) = (
+        "request_seconds",
+        "How long requests took from their turn to their answer, by kind; what is answered at once \
+         or not at all is left out",
+    );
     pub(super) const CONNECTIONS: (&str, &str) = ("connections", "Connections now open");
     pub(super) const SYNC_SECONDS: (&str, &str) =
         ("sync_seconds", "How long one round of syncing took");
@@ -59,7 +70,7 @@ mod name {
 }
 
 /// Who serves a connection or request, and what kind of request it is.
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, EncodeLabelSet)]
 pub(crate) struct RequestLabels {
     /// The gateway.
     pub(crate) gateway: &'static str,
@@ -93,7 +104,7 @@ pub struct Metrics {
     pub(crate) duplicates: Counter,
     pub(crate) records_out: Counter,
     pub(crate) bytes_out: Counter,
-    requests: Family<RequestLabels, Counter>,
+    requests: Arc<Requests>,
     connections: Family<GatewayLabels, Gauge>,
     pub(crate) sync_seconds: Histogram,
     pub(crate) sync_failures: Counter,
@@ -126,7 +137,7 @@ impl Metrics {
             duplicates: Counter::default(),
             records_out: Counter::default(),
             bytes_out: Counter::default(),
-            requests: Family::default(),
+            requests: Arc::default(),
             connections: Family::default(),
             sync_seconds: Histogram::new(exponential_buckets(0.000_05, 2.0, 18)),
             sync_failures: Counter::default(),
@@ -185,7 +196,7 @@ impl Metrics {
         for ((name, help), gauge) in gauges {
             r.register(name, help, gauge.clone());
         }
-        r.register(name::REQUESTS.0, name::REQUESTS.1, self.requests.clone());
+        r.register_collector(Box::new(Arc::clone(&self.requests)));
         r.register(name::CONNECTIONS.0, name::CONNECTIONS.1, self.connections.clone());
         r.register(name::SYNC_SECONDS.0, name::SYNC_SECONDS.1, self.sync_seconds.clone());
         let (name, help) = name::CLEANER_DIRTY;
@@ -193,9 +204,14 @@ impl Metrics {
         r.register(name::LAG.0, name::LAG.1, self.lag.clone());
     }
 
-    /// The counter of one kind of request: fetch it once and keep it.
-    pub fn requests(&self, gateway: &'static str, request: &'static str) -> Counter {
-        self.requests.get_or_create(&RequestLabels { gateway, request }).clone()
+    /// A meter of a gateway's requests, of which each shard has its own: fetch it once and keep it.
+    /// Kinds of requests have the number of their name in `kinds`.
+    pub fn request_meter(
+        &self,
+        gateway: &'static str,
+        kinds: impl IntoIterator<Item = &'static str>,
+    ) -> Arc<RequestMeter> {
+        self.requests.meter(gateway, kinds)
     }
 
     /// The gauge of a gateway's open connections: fetch it once and keep it.
@@ -214,23 +230,35 @@ impl Metrics {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
     fn what_is_counted_is_shown() {
         let metrics = Metrics::new();
         metrics.records_in.inc_by(7);
-        metrics.requests("native", "Produce").inc();
+        for number in 0..2 {
+            let meter = metrics.request_meter("native", ["Fetch", "Produce"]);
+            meter.taken(1);
+            meter.answered(1, Duration::from_micros(70 + 600 * number));
+            meter.taken(9);
+        }
         metrics.connections("native").inc();
         metrics.sync_seconds.observe(0.001);
         let text = metrics.encode();
         for line in [
             "onrush_records_in_total 7",
-            "onrush_requests_total{gateway=\"native\",request=\"Produce\"} 1",
+            "onrush_requests_total{gateway=\"native\",request=\"Produce\"} 2",
+            "onrush_request_seconds_count{gateway=\"native\",request=\"Produce\"} 2",
+            "onrush_request_seconds_bucket{le=\"0.0001\",gateway=\"native\",request=\"Produce\"} 1",
+            "onrush_request_seconds_bucket{le=\"0.0008\",gateway=\"native\",request=\"Produce\"} 2",
+            "onrush_request_seconds_bucket{le=\"+Inf\",gateway=\"native\",request=\"Produce\"} 2",
             "onrush_connections{gateway=\"native\"} 1",
             "onrush_sync_seconds_count 1",
         ] {
             assert!(text.contains(line), "{line} is not in\n{text}");
         }
+        assert!(!text.contains("Fetch"), "nobody asked for that:\n{text}");
     }
 }

@@ -65,6 +65,12 @@ serve! {
     DESCRIBE_TOPIC_PARTITIONS 0..=0 DescribeTopicPartitionsRequest => topic_partitions::describe_topic_partitions,
 }
 
+/// The names of all APIs up to the last that is served, each at the place of its key.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    let last = SERVED.iter().map(|served| served.key.0).max().unwrap_or(0);
+    (0..=last).map(|key| ApiKey(key).name())
+}
+
 /// What is served of an API.
 pub(crate) fn find(key: ApiKey) -> Option<&'static Served> {
     SERVED.iter().find(|served| served.key == key)

@@ -6,7 +6,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use onrush_broker::{Broker, Gauge, Signal};
+use onrush_broker::{Broker, Gauge, RequestMeter, Signal};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::turn::{Turn, end_turns};
@@ -93,6 +93,8 @@ pub struct Shared {
     /// The signals of all connections, to wake them when the shard stops.
     connections: RefCell<HashMap<u64, Arc<Signal>>>,
     next_connection: Cell<u64>,
+    /// What this shard counts of each gateway's requests.
+    meters: RefCell<Vec<(&'static str, Arc<RequestMeter>)>>,
     /// Told when the last connection of a stopping shard is gone.
     finished: RefCell<Vec<oneshot::Sender<()>>>,
 }
@@ -101,6 +103,21 @@ impl Shared {
     /// Whether the broker stops.
     pub fn is_quiescing(&self) -> bool {
         self.quiescing.get()
+    }
+
+    /// What this shard counts of a gateway's requests, whose kinds have these names.
+    pub fn meter<K: IntoIterator<Item = &'static str>>(
+        &self,
+        gateway: &'static str,
+        kinds: impl FnOnce() -> K,
+    ) -> Arc<RequestMeter> {
+        let mut meters = self.meters.borrow_mut();
+        if let Some((_, meter)) = meters.iter().find(|(name, _)| *name == gateway) {
+            return Arc::clone(meter);
+        }
+        let meter = self.broker.metrics().request_meter(gateway, kinds());
+        meters.push((gateway, Arc::clone(&meter)));
+        meter
     }
 
     /// Counts a connection, also in `open`, until the guard is dropped.
@@ -154,6 +171,7 @@ impl Shard {
             quiescing: Cell::new(false),
             connections: RefCell::default(),
             next_connection: Cell::new(0),
+            meters: RefCell::default(),
             finished: RefCell::default(),
         });
         let turns = Rc::clone(&shared);

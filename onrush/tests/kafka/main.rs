@@ -3,6 +3,7 @@
 
 mod broken;
 mod fetch;
+mod metrics;
 mod noise;
 mod order;
 mod produce;

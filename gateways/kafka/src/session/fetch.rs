@@ -9,14 +9,14 @@ use std::time::Duration;
 use onrush_broker::Warming;
 use onrush_gateway_net::Conversation as _;
 use onrush_kafka_protocol::messages::FetchRequest;
-use onrush_kafka_protocol::{ErrorCode, Message as _, Reader, TopicRef};
+use onrush_kafka_protocol::{ApiKey, ErrorCode, Message as _, Reader, TopicRef};
 
 use self::answer::Found;
 use self::source::Source;
 use super::frame::Head;
 use super::queue::Running;
 use super::topic::{Found as FoundTopic, Named};
-use super::{Session, Unreadable};
+use super::{Session, Unreadable, kind};
 
 /// Topics have ids instead of names from this version on.
 const IDS_FROM: i16 = 13;
@@ -32,6 +32,7 @@ pub(super) struct Fetch {
     head: Head,
     min_bytes: u64,
     max_bytes: u32,
+    since: Duration,
     deadline: Duration,
     /// The topics, and how many partitions of each are read.
     topics: Vec<(Named, usize)>,
@@ -70,11 +71,13 @@ impl Session {
         // Not more than there may be, or it would always wait until time is up.
         let min_bytes = u32::try_from(request.min_bytes).unwrap_or(0).min(max_bytes);
         let committed = request.isolation_level == READ_COMMITTED;
+        let since = self.context.now();
         let mut fetch = Fetch {
             head,
             min_bytes: u64::from(min_bytes),
             max_bytes,
-            deadline: self.context.now().saturating_add(wait),
+            since,
+            deadline: since.saturating_add(wait),
             topics: Vec::with_capacity(request.topics.len()),
             sources: Vec::new(),
             cold: None,
@@ -136,6 +139,8 @@ impl Session {
             }
         };
         self.send(found.encode(fetch.head, &fetch.topics));
+        let took = self.context.now().saturating_sub(fetch.since);
+        self.meter.answered(kind(ApiKey::FETCH), took);
         true
     }
 
@@ -176,8 +181,6 @@ fn session_error(request: &FetchRequest) -> Option<ErrorCode> {
 
 #[cfg(test)]
 mod tests {
-    use onrush_kafka_protocol::ApiKey;
-
     use super::*;
 
     #[test]
@@ -187,6 +190,7 @@ mod tests {
             head: Head { key: ApiKey::FETCH, version: 4, correlation: 1 },
             min_bytes: 1,
             max_bytes: 1,
+            since: Duration::ZERO,
             deadline,
             topics: Vec::new(),
             sources: Vec::new(),

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::task::{Context as Wakes, Poll};
 use std::time::Duration;
 
-use onrush_broker::Signal;
+use onrush_broker::{RequestMeter, Signal};
 use onrush_gateway_net::{Conversation, Inbox, Lanes, Outbox, Shared, Source, TailFrame, Turn};
 use onrush_kafka_protocol::{ApiKey, RequestHeader, response_frame};
 
@@ -36,6 +36,7 @@ pub struct Session {
     context: Rc<Context>,
     shared: Rc<Shared>,
     signal: Arc<Signal>,
+    meter: Arc<RequestMeter>,
     outbox: Outbox,
     queue: Queue,
     /// Appends that wait for their sync.
@@ -59,6 +60,7 @@ impl Session {
             outbox: Outbox::new(context.options.copy_bytes_max),
             context: Rc::new(context),
             shared: Rc::clone(shared),
+            meter: shared.meter("kafka", served::names),
             inbox: Inbox::new(&signal),
             signal,
             queue: Queue::default(),
@@ -114,6 +116,7 @@ impl Session {
         if !served.is_some_and(|served| (served.min..=served.max).contains(&head.version)) {
             return self.unserved(head);
         }
+        self.meter.taken(kind(head.key));
         if head.key == ApiKey::PRODUCE {
             return self.produce(turn, head, source);
         }
@@ -134,7 +137,8 @@ impl Session {
     fn call(&mut self, head: Head, header: RequestHeader, body: &[u8]) {
         match served::call(&self.context, header, body) {
             Ok(Some(call)) => {
-                self.queue.begin(Running::Call(head.key, call));
+                let since = self.context.now();
+                self.queue.begin(Running::Call(head.key, since, call));
             }
             Ok(None) => self.unserved(head),
             Err(error) => self.close(&Unreadable(head, &error)),
@@ -168,9 +172,11 @@ impl Session {
             // Calls run alone, and behind what joins a transaction nothing begins: only the last
             // one can be a future.
             match self.queue.running.back_mut() {
-                Some(Running::Call(_, call)) => match call.as_mut().poll(wakes) {
+                Some(Running::Call(key, since, call)) => match call.as_mut().poll(wakes) {
                     Poll::Pending => return false,
                     Poll::Ready(Ok(frame)) => {
+                        let took = self.context.now().saturating_sub(*since);
+                        self.meter.answered(kind(*key), took);
                         self.outbox.bytes().extend_from_slice(&frame);
                         self.queue.finish();
                     }
@@ -189,6 +195,11 @@ impl Session {
         }
         false
     }
+}
+
+/// The number of an API among the kinds of requests that are counted.
+fn kind(key: ApiKey) -> usize {
+    usize::try_from(key.0).unwrap_or(usize::MAX)
 }
 
 /// A request that cannot be decoded.
@@ -276,7 +287,7 @@ impl Conversation for Session {
     fn quiesce(&mut self) {
         self.queue.drop_waiting();
         self.progress_fetch(true);
-        if matches!(self.queue.running.front(), Some(Running::Call(key, _)) if waits(*key)) {
+        if matches!(self.queue.running.front(), Some(Running::Call(key, ..)) if waits(*key)) {
             self.close(&"the broker stops");
         }
     }

@@ -10,7 +10,7 @@ use onrush_gateway_net::{
     Conversation as _, Entry, Outcome, Place, RequestKey, Source, Turn, Waiting,
 };
 use onrush_kafka_protocol::produce::{PartitionView, ProduceView};
-use onrush_kafka_protocol::{DecodeError, ErrorCode};
+use onrush_kafka_protocol::{ApiKey, DecodeError, ErrorCode};
 use smallvec::SmallVec;
 
 use super::frame::Head;
@@ -18,7 +18,7 @@ use super::joining;
 use super::queue::Running;
 use super::topic::{Found, Refusal};
 use super::unanswered::Unanswered;
-use super::{Session, Unreadable};
+use super::{Session, Unreadable, kind};
 
 /// The first version whose consumers know zstd.
 const ZSTD_FROM: i16 = 7;
@@ -80,7 +80,7 @@ impl Session {
             Ok(0) | Err(_) => self.context.options.produce_timeout,
             Ok(ms) => Duration::from_millis(ms),
         };
-        let deadline = self.context.now().saturating_add(timeout);
+        let deadline = asked.unanswered.since().saturating_add(timeout);
         let request =
             (acks != Acks::None).then(|| self.queue.begin(Running::Produce(asked.unanswered)));
         if !asked.parts.is_empty() {
@@ -116,7 +116,7 @@ impl Session {
             timeout_ms: view.timeout_ms,
             parts: SmallVec::new(),
             refused: SmallVec::new(),
-            unanswered: Unanswered::new(head),
+            unanswered: Unanswered::new(head, self.context.now()),
         };
         let mut open: Option<(usize, Found)> = None;
         for part in view.partitions() {
@@ -238,6 +238,8 @@ impl Session {
                 Ok(frame) => self.outbox.bytes().extend_from_slice(&frame),
                 Err(error) => return self.close(&error),
             }
+            let took = self.context.now().saturating_sub(first.since());
+            self.meter.answered(kind(ApiKey::PRODUCE), took);
             self.queue.finish();
         }
     }

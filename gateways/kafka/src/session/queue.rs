@@ -1,6 +1,7 @@
 //! What a connection has been asked and has not answered yet, in the order of the answers.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use onrush_gateway_net::{RequestKey, Source, Turn};
 use onrush_kafka_protocol::ApiKey;
@@ -20,8 +21,8 @@ pub(super) enum Running {
     Joining(Box<Joining>),
     /// It waits for records.
     Fetch(Box<Fetch>),
-    /// A handler is at it.
-    Call(ApiKey, Call),
+    /// A handler is at it, since then.
+    Call(ApiKey, Duration, Call),
 }
 
 /// Requests of one connection. They run one at a time, in order, as with Kafka, but that a produce
@@ -111,7 +112,7 @@ impl Queue {
     pub(super) fn is_settled(&self) -> bool {
         let idle = |running: &Running| match running {
             Running::Fetch(_) => true,
-            Running::Call(key, _) => waits(*key),
+            Running::Call(key, ..) => waits(*key),
             Running::Produce(_) | Running::Joining(_) => false,
         };
         self.waiting.is_empty() && self.running.iter().all(idle)

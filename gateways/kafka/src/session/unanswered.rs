@@ -1,5 +1,7 @@
 //! A produce request whose answer is not complete.
 
+use std::time::Duration;
+
 use onrush_broker::Placed;
 use onrush_kafka_protocol::produce::{ProduceResponseWriter, ProducedPartition};
 use onrush_kafka_protocol::{EncodeError, ErrorCode};
@@ -13,6 +15,7 @@ use crate::lookup::wire_offset;
 /// What is known of its answer, and how many parts are missing from that.
 pub(super) struct Unanswered {
     head: Head,
+    since: Duration,
     /// The topics, and how many parts each has.
     topics: SmallVec<[(Named, usize); 1]>,
     /// The parts, topic by topic.
@@ -31,8 +34,13 @@ pub(super) type Outcome = Result<Placed, Refusal>;
 
 impl Unanswered {
     /// A request without any part yet.
-    pub(super) fn new(head: Head) -> Self {
-        Self { head, topics: SmallVec::new(), parts: SmallVec::new(), missing: 0 }
+    pub(super) fn new(head: Head, since: Duration) -> Self {
+        Self { head, since, topics: SmallVec::new(), parts: SmallVec::new(), missing: 0 }
+    }
+
+    /// When it began.
+    pub(super) fn since(&self) -> Duration {
+        self.since
     }
 
     /// The parts that follow are of this topic.

@@ -3,19 +3,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use onrush_broker::{DurableMark, Partition, Signal};
+use onrush_broker::{DurableMark, Partition, RequestMeter, Signal};
 use onrush_gateway_net::{Lanes, Outcome, RequestKey, Waiting};
 use onrush_protocol::response::{ProducePartResponse, ProduceResponse};
 use onrush_protocol::wire::Maybe;
 use onrush_protocol::{ErrorCode, Message as _, Opcode, WireError};
+use onrush_sys::Clock;
 use smallvec::{SmallVec, smallvec};
 
 use super::errors::wire_error;
+use super::kind;
 use crate::outbox::Outbox;
 
 /// A produce request whose answer is not complete.
 struct Unanswered {
     correlation: u32,
+    since: Duration,
     parts: SmallVec<[ProducePartResponse; 4]>,
     missing: u32,
 }
@@ -28,14 +31,14 @@ struct Slot {
 }
 
 /// The unanswered appends of one connection.
-#[derive(Default)]
 pub(crate) struct Acks {
     requests: Requests,
     lanes: Lanes,
 }
 
-#[derive(Default)]
 struct Requests {
+    meter: Arc<RequestMeter>,
+    clock: Arc<dyn Clock>,
     slots: Vec<Slot>,
     free: Vec<u32>,
 }
@@ -51,10 +54,18 @@ fn blank() -> ProducePartResponse {
 }
 
 impl Acks {
+    /// None yet; those that are answered are counted.
+    pub(crate) fn new(meter: &Arc<RequestMeter>, clock: &Arc<dyn Clock>) -> Self {
+        let (meter, clock) = (Arc::clone(meter), Arc::clone(clock));
+        let requests = Requests { meter, clock, slots: Vec::new(), free: Vec::new() };
+        Self { requests, lanes: Lanes::default() }
+    }
+
     /// A request of `parts` parts has begun.
-    pub(crate) fn begin(&mut self, correlation: u32, parts: usize) -> RequestKey {
+    pub(crate) fn begin(&mut self, correlation: u32, parts: usize, since: Duration) -> RequestKey {
         self.requests.begin(Unanswered {
             correlation,
+            since,
             parts: smallvec![blank(); parts],
             missing: u32::try_from(parts).unwrap_or(u32::MAX),
         })
@@ -155,6 +166,8 @@ impl Requests {
         }
         if let Some(request) = slot.request.take() {
             self.free.push(slot_of(key));
+            let took = self.clock.monotonic().saturating_sub(request.since);
+            self.meter.answered(kind(Opcode::Produce), took);
             let response = Ok(ProduceResponse { parts: request.parts });
             outbox.respond(Opcode::Produce, request.correlation, |body| response.encode(body));
         }

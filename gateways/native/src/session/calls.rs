@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::task::Context;
+use std::time::Duration;
 
 use bytes::BytesMut;
 use onrush_broker::Broker;
@@ -16,7 +17,7 @@ use onrush_protocol::response::{
     ListOffsetsPartResponse, ListOffsetsResponse, PingResponse,
 };
 use onrush_protocol::wire::Maybe;
-use onrush_protocol::{Message as _, WireError};
+use onrush_protocol::{Message as _, Opcode, WireError};
 
 use super::errors::{epoch_error, wire_error};
 use super::{Peer, Session, groups, topics};
@@ -29,7 +30,8 @@ type Call = Pin<Box<dyn Future<Output = Encoded>>>;
 /// Calls without their answers.
 #[derive(Default)]
 pub(crate) struct Calls {
-    pending: Vec<Call>,
+    /// What is asked, since when, and what answers it.
+    pending: Vec<(Opcode, Duration, Call)>,
 }
 
 impl Calls {
@@ -41,11 +43,17 @@ impl Calls {
         self.pending.is_empty()
     }
 
-    /// Lets each go on as far as it can.
-    pub(crate) fn poll(&mut self, context: &mut Context<'_>, outbox: &mut Outbox) {
-        self.pending.retain_mut(|call| match call.as_mut().poll(context) {
+    /// Lets each go on as far as it can; tells which are answered, and since when they were not.
+    pub(crate) fn poll(
+        &mut self,
+        context: &mut Context<'_>,
+        outbox: &mut Outbox,
+        mut answered: impl FnMut(Opcode, Duration),
+    ) {
+        self.pending.retain_mut(|(opcode, since, call)| match call.as_mut().poll(context) {
             std::task::Poll::Ready(response) => {
                 outbox.encoded(&response);
+                answered(*opcode, *since);
                 false
             }
             std::task::Poll::Pending => true,
@@ -65,13 +73,14 @@ pub(super) struct Caller {
 }
 
 impl Session {
-    pub(super) fn call(&mut self, correlation: u32, request: Request) {
+    pub(super) fn call(&mut self, opcode: Opcode, correlation: u32, request: Request) {
         let caller = Caller {
             broker: self.broker.clone(),
             peer: self.peer.clone(),
             address: self.options.advertised.clone().or_else(|| self.address.get()),
         };
-        self.calls.pending.push(Box::pin(answer(caller, correlation, request)));
+        let call = Box::pin(answer(caller, correlation, request));
+        self.calls.pending.push((opcode, self.now(), call));
     }
 }
 

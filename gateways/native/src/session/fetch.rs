@@ -13,8 +13,8 @@ use onrush_protocol::{Message as _, Opcode, WireError};
 use onrush_record::Offset;
 use smallvec::SmallVec;
 
-use super::Session;
 use super::errors::{epoch_error, wire_error};
+use super::{Session, kind};
 
 /// How long until a cold range is offered to the broker's I/O loop again, when its queue is full.
 pub(super) const RETRY: Duration = Duration::from_millis(5);
@@ -36,6 +36,7 @@ struct Pending {
     correlation: u32,
     min_bytes: u64,
     max_bytes: u32,
+    since: Duration,
     deadline: Duration,
     sources: SmallVec<[Source; 1]>,
     /// The answer, while some of it is brought into memory.
@@ -195,11 +196,13 @@ impl Session {
             })
             .collect();
         let wait = Duration::from_millis(u64::from(request.max_wait_ms));
+        let since = self.now();
         let mut pending = Pending {
             correlation,
             min_bytes: u64::from(request.min_bytes.max(1)),
             max_bytes: request.max_bytes.min(frame_room),
-            deadline: self.now().saturating_add(wait),
+            since,
+            deadline: since.saturating_add(wait),
             sources,
             cold: None,
         };
@@ -262,6 +265,8 @@ impl Session {
             found.slices.into_iter(),
             |body| response.encode(body),
         );
+        let took = self.now().saturating_sub(pending.since);
+        self.meter.answered(kind(Opcode::Fetch), took);
         true
     }
 

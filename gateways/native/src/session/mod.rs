@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::task::Context;
 use std::time::Duration;
 
-use onrush_broker::{Broker, Signal, StorageError};
+use onrush_broker::{Broker, RequestMeter, Signal, StorageError};
 use onrush_gateway_net::{Conversation, Inbox, Shared, TailFrame, Turn};
 use onrush_protocol::frame::{FrameDecoder, FrameError};
 use onrush_protocol::request::{FetchRequest, Request, RequestMessage};
@@ -73,6 +73,7 @@ pub struct Session {
     options: Arc<Options>,
     address: Address,
     signal: Arc<Signal>,
+    meter: Arc<RequestMeter>,
     outbox: Outbox,
     decoder: FrameDecoder,
     phase: Phase,
@@ -104,7 +105,10 @@ impl Session {
         let broker = shared.broker.clone();
         let until = broker.clock().monotonic().saturating_add(options.hello_timeout);
         let signal = Signal::new();
+        let meter = shared.meter("native", names);
         Self {
+            acks: Acks::new(&meter, broker.clock()),
+            meter,
             broker,
             options: Arc::clone(options),
             address: address.clone(),
@@ -117,7 +121,6 @@ impl Session {
             features: 0,
             client_frame_max: 64 * 1024,
             peer: Peer { host: host.into(), client: "".into() },
-            acks: Acks::default(),
             fetches: Fetches::default(),
             subscriptions: Subscriptions::default(),
             calls: Calls::default(),
@@ -173,6 +176,7 @@ impl Session {
             self.refuse(opcode, header.correlation, &error);
             return self.close();
         }
+        self.meter.taken(kind(opcode));
         if opcode == Opcode::Produce {
             let handled = self.produce(turn, header, source);
             return self.closed_by(handled);
@@ -228,7 +232,7 @@ impl Session {
             Request::Subscribe(request) => self.subscribe(correlation, &request),
             Request::Credit(request) => self.credit(&request),
             Request::Unsubscribe(request) => self.unsubscribe(correlation, &request),
-            other => self.call(correlation, other),
+            other => self.call(opcode, correlation, other),
         }
         Ok(())
     }
@@ -283,6 +287,17 @@ impl Session {
     pub(crate) fn pop_frame(&mut self) -> Option<Result<Frame, StorageError>> {
         self.outbox.pop_frame(self.options.reads)
     }
+}
+
+/// The number of an operation among the kinds of requests that are counted.
+fn kind(opcode: Opcode) -> usize {
+    usize::from(opcode.code())
+}
+
+/// The names of all operations, each at the place of its code.
+fn names() -> impl Iterator<Item = &'static str> {
+    let last = Opcode::ALL.iter().map(|opcode| opcode.code()).max().unwrap_or(0);
+    (0..=last).map(|code| Opcode::from_code(code).map_or("unknown", Opcode::name))
 }
 
 impl Conversation for Session {
@@ -412,8 +427,11 @@ impl Conversation for Session {
     }
 
     fn advance(&mut self, context: &mut Context<'_>) -> bool {
-        let Self { calls, outbox, .. } = self;
-        calls.poll(context, outbox);
+        let Self { calls, outbox, meter, broker, .. } = self;
+        calls.poll(context, outbox, |opcode, since| {
+            let took = broker.clock().monotonic().saturating_sub(since);
+            meter.answered(kind(opcode), took);
+        });
         if self.is_closing() { false } else { self.deliver() }
     }
 

@@ -50,12 +50,13 @@ impl Session {
             }
             return Ok(());
         }
-        let key = answered.then(|| self.acks.begin(correlation, request.parts.len()));
+        let since = self.now();
+        let key = answered.then(|| self.acks.begin(correlation, request.parts.len(), since));
         let timeout = match request.timeout_ms {
             0 => self.options.produce_timeout,
             ms => Duration::from_millis(u64::from(ms)),
         };
-        let deadline = self.now().saturating_add(timeout);
+        let deadline = since.saturating_add(timeout);
         if request.acks == Acks::All {
             self.note_deadline(deadline);
         }

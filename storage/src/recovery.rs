@@ -128,7 +128,7 @@ impl<'a> Recovery<'a> {
                 continue;
             }
             let len = self.listing.idxs.get(&seq).copied().unwrap_or(0);
-            let summary = Summary::read(disk, self.dir, seq, len)?;
+            let summary = Summary::read(disk, self.dir, seq, len, &self.state.damage)?;
             let known = summary.durable().is_some();
             if !known && (!self.listing.logs.contains_key(&seq) || self.is_blank(seq)?) {
                 // It was prepared and never begun.

@@ -192,7 +192,7 @@ impl<'a> Old<'a> {
         let len = listing.logs[&seq];
         let of = |seq: SegmentSeq| -> Result<Summary> {
             let len = listing.idxs.get(&seq).copied().unwrap_or(0);
-            Summary::read(disk, dir, seq, len)
+            Summary::read(disk, dir, seq, len, &[])
         };
         let first_of = |seq: SegmentSeq, len: u64| -> Result<Option<Offset>> {
             let path = seq.log_path(dir);

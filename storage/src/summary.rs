@@ -11,6 +11,7 @@ use crate::layout::{
     ENTRY_LEN, Entry, FORMAT_VERSION, HeaderFault, IDX_HEADER_LEN, IdxHeader, entry_position,
 };
 use crate::names::SegmentSeq;
+use crate::report::Damage;
 use crate::segment::NO_TIMESTAMP;
 
 /// What an index file is good for.
@@ -57,8 +58,15 @@ impl Summary {
         self.header.map(|header| header.base).or(first)
     }
 
-    /// Reads the index file of `len` bytes, and judges every entry in it.
-    pub(crate) fn read(disk: &dyn Disk, dir: &Path, seq: SegmentSeq, len: u64) -> Result<Summary> {
+    /// Reads the index file of `len` bytes, and judges every entry in it. No entry is about the
+    /// ranges that are known to be damaged.
+    pub(crate) fn read(
+        disk: &dyn Disk,
+        dir: &Path,
+        seq: SegmentSeq,
+        len: u64,
+        known: &[Damage],
+    ) -> Result<Summary> {
         let path = seq.idx_path(dir);
         if len == 0 {
             return Ok(Summary::default());
@@ -81,20 +89,20 @@ impl Summary {
         }
         let slots = len.saturating_sub(IDX_HEADER_LEN as u64) / ENTRY_LEN as u64;
         let bytes = read(entry_position(0), slots * ENTRY_LEN as u64)?;
-        summary.judge(seq, &bytes);
+        summary.judge(seq, &bytes, known);
         summary.damaged |= summary.header.is_none() && summary.durable().is_some();
         Ok(summary)
     }
 
-    fn judge(&mut self, seq: SegmentSeq, bytes: &[u8]) {
+    fn judge(&mut self, seq: SegmentSeq, bytes: &[u8], known: &[Damage]) {
         for (slot, raw) in (0u64..).zip(bytes.chunks_exact(ENTRY_LEN)) {
             let Some(entry) = Entry::decode(raw, seq, slot) else { continue };
             let start = Point { offset: entry.first, position: entry.position };
             let end = Point { offset: entry.next, position: entry.end() };
             let base = self.header.map(|header| Point { offset: header.base, position: 0 });
             let follows = match self.covered {
-                Some(covered) => covered == start,
-                None => base.is_none_or(|base| base == start),
+                Some(covered) => covered == start || is_known(known, covered, start),
+                None => base.is_none_or(|base| base == start || is_known(known, base, start)),
             };
             if slot == self.slots && follows {
                 self.slots += 1;
@@ -109,4 +117,10 @@ impl Summary {
             self.max_timestamp = self.max_timestamp.max(entry.max_timestamp);
         }
     }
+}
+
+/// Whether all that lies between is known to be damaged.
+fn is_known(known: &[Damage], from: Point, to: Point) -> bool {
+    from.position <= to.position
+        && known.iter().any(|damage| damage.from == from.offset && damage.to == to.offset)
 }

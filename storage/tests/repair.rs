@@ -236,3 +236,29 @@ fn a_damaged_index_is_mended_by_an_opening_that_reads_it_and_damage_for_one_that
         }
     }
 }
+
+#[test]
+fn a_range_that_is_known_to_be_damaged_is_not_looked_for_again() {
+    let disk = log(false);
+    let env = env_on(disk.as_disk());
+    // An entry in the middle of an old index, and the batches that it is about.
+    let idx = dir().join("0000000000.idx");
+    let entry = 64 + 48;
+    let mut position = [0; 8];
+    let file = disk.as_disk().open(&idx, onrush_sys::OpenMode::Read).unwrap();
+    file.read_exact_at(&mut position, entry + 16).unwrap();
+    disk.flip_bit(&idx, (entry + 24) * 8).unwrap();
+    let data = u64::from_le_bytes(position) + 70;
+    disk.flip_bit(&dir().join("0000000000.log"), data * 8).unwrap();
+    let first = reopen(&env, cfg(), false, 2);
+    assert_eq!(first.report.damage.len(), 1);
+    assert_eq!(first.report.indexes_rebuilt.len(), 1);
+    drop((first.writer, first.reader));
+    let second = reopen(&env, cfg(), false, 3);
+    assert_eq!(second.report.damage, first.report.damage);
+    assert_eq!(second.report.indexes_rebuilt, Vec::<String>::new());
+    let end = second.reader.ends().written.get();
+    expect_all(&second.reader, first.report.damage[0].to.get(), end);
+    let refused = read_from(&second.reader, 0, 1000);
+    assert_eq!(refused.0, first.report.damage[0].from.get());
+}

@@ -42,6 +42,20 @@ impl Broker {
         self.inner.transactions.add(id, producer, epoch, partitions, &[]).await
     }
 
+    /// The same for a producer whose transactional id is known by its producer id alone, as when its
+    /// partitions join by what is appended to them.
+    ///
+    /// # Errors
+    /// As [`Broker::transaction_add_partitions`]; also a producer that is not transactional.
+    pub async fn transaction_join(
+        &self,
+        producer: ProducerId,
+        epoch: ProducerEpoch,
+        partitions: &[TopicPartition],
+    ) -> Result<()> {
+        self.inner.transactions.join(producer, epoch, partitions).await
+    }
+
     /// The same for a group whose offsets the producer is going to commit.
     ///
     /// # Errors

@@ -54,9 +54,30 @@ pub enum Error {
     /// The broker is gone for good, as an embedded one that was stopped is.
     #[error("the broker ({}) is gone: {}", .0.address, .0.reason)]
     Gone(Arc<Transport>),
+    /// Another producer has taken over the transactional id. This one is of no use any more.
+    #[error(transparent)]
+    Fenced(Arc<Fenced>),
+    /// Something in the transaction has failed, or it took too long: it can only be aborted.
+    #[error("the transaction cannot be committed, abort it: {0}")]
+    MustAbort(Arc<Error>),
+    /// The record was not sent: its transaction was aborted before.
+    #[error("the transaction was aborted before the record was sent")]
+    Aborted,
     /// The producer, consumer or client was closed.
     #[error("closed")]
     Closed,
+}
+
+/// That a newer producer has fenced this one. See [`Error::Fenced`].
+#[derive(Clone, Debug, thiserror::Error)]
+#[error(
+    "another producer has taken over the transactional id {transactional_id}; end this one: {reason}"
+)]
+pub struct Fenced {
+    /// The transactional id that both have.
+    pub transactional_id: Arc<str>,
+    /// The broker's words.
+    pub reason: String,
 }
 
 /// What the broker said. See [`Error::Broker`].
@@ -123,7 +144,11 @@ impl Error {
             Self::Lost(_) | Self::Unanswered(_) | Self::Garbled(_) => Kind::Unknown,
             Self::Expired(expired) if expired.may_have_happened => Kind::Unknown,
             Self::Expired(_) => Kind::Retry,
-            Self::Corrupt(_) | Self::Invalid(_) => Kind::Refused,
+            Self::Corrupt(_)
+            | Self::Invalid(_)
+            | Self::Fenced(_)
+            | Self::MustAbort(_)
+            | Self::Aborted => Kind::Refused,
             Self::Gone(_) | Self::Closed => Kind::Closed,
         }
     }

@@ -41,14 +41,16 @@ mod producer;
 
 pub use admin::{
     Admin, CommittedOffset, ConfigSource, ConfigValue, GroupDescription, GroupListing, GroupMember,
-    GroupState, ListedOffset, MemberState, NewTopic, OffsetSpec, TopicDescription,
+    GroupState, HangingTransaction, ListedOffset, MemberState, NewTopic, OffsetSpec,
+    TopicDescription, TransactionDescription, TransactionListing, TransactionState,
 };
 pub use client::{Client, ClientBuilder};
 pub use connector::Connector;
 pub use consumer::{
-    Commits, Consumer, ConsumerBuilder, Polled, PolledRecords, RebalanceListener, Start,
+    Commits, Consumer, ConsumerBuilder, GroupMemberRef, Isolation, Polled, PolledRecords,
+    RebalanceListener, Start,
 };
-pub use error::{Answered, Corrupt, Error, Expired, Kind, Result, Transport};
+pub use error::{Answered, Corrupt, Error, Expired, Fenced, Kind, Result, Transport};
 pub use metadata::TopicPartition;
 pub use net::TcpConnector;
 pub use onrush_protocol::ErrorCode;

@@ -33,9 +33,9 @@ mod time;
 
 pub use onrush_client as client;
 pub use onrush_client::{
-    Acks, Admin, Client, Codec, Consumer, ConsumerBuilder, Delivered, Delivery, NewRecord,
-    NewTopic, Offset, OffsetSpec, Polled, Producer, ProducerBuilder, RebalanceListener, RecordRef,
-    Start, TopicPartition,
+    Acks, Admin, Client, Codec, Consumer, ConsumerBuilder, Delivered, Delivery, Isolation,
+    NewRecord, NewTopic, Offset, OffsetSpec, Polled, Producer, ProducerBuilder, RebalanceListener,
+    RecordRef, Start, TopicPartition,
 };
 pub use onrush_sys::DiskBackend;
 

@@ -7,7 +7,7 @@ use onrush_record::batch::{BatchBuilder, Codec};
 use onrush_record::{ProducerEpoch, ProducerId, Sequence};
 use onrush_sys::Clock as _;
 
-use crate::{Config, NewTopic, Onrush, Start};
+use crate::{Config, Isolation, NewTopic, Onrush, Start};
 
 /// A transaction with one record, which is left open unless its end is said.
 async fn transaction(broker: &Broker, partition: &Partition, value: &str, commits: Option<bool>) {
@@ -48,8 +48,8 @@ async fn a_native_consumer_sees_what_is_committed_and_no_marker() {
     transaction(broker, &partition, "b", Some(true)).await;
     transaction(broker, &partition, "open", None).await;
     append(&partition, None, "behind it").await;
-    let mut consumer =
-        onrush.consumer().start(Start::Earliest).subscribe(&["orders"]).await.unwrap();
+    let consumer = onrush.consumer().start(Start::Earliest).isolation(Isolation::ReadCommitted);
+    let mut consumer = consumer.subscribe(&["orders"]).await.unwrap();
     let mut seen: Vec<(u64, String)> = Vec::new();
     while seen.len() < 3 {
         let polled = consumer.poll().await.unwrap();

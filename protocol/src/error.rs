@@ -148,10 +148,22 @@ error_codes! {
     44 OUT_OF_ORDER_SEQUENCE Refused,
     /// Appended before, too long ago to say where. The producer counts it as delivered.
     45 DUPLICATE_SEQUENCE Refused,
-    /// A newer epoch of this producer id has written; `detail` is that epoch.
+    /// A newer epoch of this producer id has written, or been given out; `detail` is that epoch.
     46 FENCED_PRODUCER Refused,
     /// The broker knows nothing of this producer id. Take a new one with `InitProducer`.
     47 UNKNOWN_PRODUCER Refused,
+    /// No transactional id of this name, or the producer is not that of it: it may have expired. Open it with `TransactionOpen`.
+    48 UNKNOWN_TRANSACTIONAL_ID Refused,
+    /// A transactional id is empty or too long; the message says which.
+    49 INVALID_TRANSACTIONAL_ID Refused,
+    /// The time a transaction may take is 0 or more than the broker allows, which is in `detail`.
+    50 INVALID_TRANSACTION_TIMEOUT Refused,
+    /// The transaction has not come as far as the request needs, or further; the message says what does not fit.
+    51 INVALID_TRANSACTION_STATE Refused,
+    /// The partition or group is not part of an open transaction of this producer, which may have ended. Abort it.
+    52 NOT_IN_TRANSACTION Refused,
+    /// The last transaction of this transactional id is still being ended.
+    53 TRANSACTION_ENDING Retriable,
 
     /// The group has no such member (never joined, left, or its session expired). Join again.
     60 UNKNOWN_MEMBER Refused,
@@ -179,6 +191,8 @@ error_codes! {
     71 COORDINATOR_DAMAGED Refused,
     /// A commit with an epoch the member no longer has, as when it crosses a heartbeat. Commit again with the newest epoch.
     72 STALE_MEMBER_EPOCH Retriable,
+    /// An open transaction is still to decide what is committed for the partition.
+    73 UNSTABLE_OFFSET Retriable,
 
     /// The connection has a subscription of this number.
     80 SUBSCRIPTION_EXISTS Refused,

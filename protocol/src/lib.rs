@@ -41,6 +41,8 @@ pub mod features {
     pub const GROUPS: u64 = 1 << 1;
     /// `expected_offset` in `Produce`: an append that happens only at that offset.
     pub const EXPECTED_OFFSET: u64 = 1 << 2;
+    /// Transactions: opcodes 60 to 69, and the flag of `Produce` that joins one.
+    pub const TRANSACTIONS: u64 = 1 << 3;
     /// Every feature this crate knows.
-    pub const ALL: u64 = SUBSCRIBE | GROUPS | EXPECTED_OFFSET;
+    pub const ALL: u64 = SUBSCRIBE | GROUPS | EXPECTED_OFFSET | TRANSACTIONS;
 }

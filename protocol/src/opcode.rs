@@ -89,13 +89,27 @@ opcodes! {
     34 GroupDescribe,
     /// Deletes groups.
     35 GroupDelete,
+    /// Makes a transactional producer known, fences its predecessor, aborts what that left open.
+    60 TransactionOpen,
+    /// Commits a group's offsets as part of a transaction.
+    61 TransactionOffsets,
+    /// Commits or aborts a transaction.
+    62 TransactionEnd,
+    /// Asks which transactional ids there are.
+    63 TransactionList,
+    /// Asks for transactional ids in full.
+    64 TransactionDescribe,
+    /// Asks for transactions that nothing will end by itself.
+    65 TransactionHanging,
+    /// Aborts one of those.
+    66 TransactionAbort,
 }
 
 /// The ranges kept for what does not exist yet: first code, last code, name.
 pub const RESERVED: &[(u16, u16, &str)] = &[
     (40, 49, "streams"),
     (50, 59, "queues"),
-    (60, 69, "transactions"),
+    (67, 69, "transactions"),
     (70, 79, "authentication and cluster"),
 ];
 

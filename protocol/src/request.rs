@@ -3,8 +3,8 @@
 use bytes::BytesMut;
 
 pub use crate::messages::data::{
-    Acks, CreditRequest, FetchPart, FetchRequest, Isolation, Parts, ProducePart, ProduceRequest,
-    SubscribeRequest, UnsubscribeRequest,
+    Acks, CreditRequest, FetchPart, FetchRequest, Isolation, PRODUCE_JOINS, Parts, ProducePart,
+    ProduceRequest, SubscribeRequest, UnsubscribeRequest,
 };
 pub use crate::messages::groups::{
     CommitOffset, GroupCommitRequest, GroupDeleteRequest, GroupDescribeRequest,
@@ -19,6 +19,11 @@ pub use crate::messages::session::{HelloRequest, MetadataRequest, PingRequest};
 pub use crate::messages::topics::{
     AlterTopicsRequest, ConfigEntry, CreateTopicsRequest, DeleteTopicsRequest,
     DescribeConfigsRequest, NewTopic, TopicChange, TopicRef,
+};
+pub use crate::messages::transactions::{
+    TransactionAbortRequest, TransactionDescribeRequest, TransactionEndRequest,
+    TransactionHangingRequest, TransactionListRequest, TransactionOffsetsRequest,
+    TransactionOpenRequest, TransactionState,
 };
 
 use crate::frame::{FrameHeader, encode_frame};
@@ -121,6 +126,13 @@ requests! {
     GroupList: GroupListRequest => response::GroupListResponse,
     GroupDescribe: GroupDescribeRequest => response::GroupDescribeResponse,
     GroupDelete: GroupDeleteRequest => response::GroupDeleteResponse,
+    TransactionOpen: TransactionOpenRequest => response::TransactionOpenResponse,
+    TransactionOffsets: TransactionOffsetsRequest => response::TransactionOffsetsResponse,
+    TransactionEnd: TransactionEndRequest => response::TransactionEndResponse,
+    TransactionList: TransactionListRequest => response::TransactionListResponse,
+    TransactionDescribe: TransactionDescribeRequest => response::TransactionDescribeResponse,
+    TransactionHanging: TransactionHangingRequest => response::TransactionHangingResponse,
+    TransactionAbort: TransactionAbortRequest => response::TransactionAbortResponse,
 }
 
 impl Request {

@@ -24,6 +24,12 @@ pub use crate::messages::topics::{
     AlterTopicsResponse, ConfigSource, ConfigValue, CreateTopicsResponse, CreatedTopic,
     DeleteTopicsResponse, DescribeConfigsResponse, TopicConfigs, TopicResult,
 };
+pub use crate::messages::transactions::{
+    HangingTransaction, TransactionAbortResponse, TransactionDescribeResponse,
+    TransactionDescription, TransactionEndResponse, TransactionHangingResponse,
+    TransactionListResponse, TransactionListing, TransactionOffsetsResponse,
+    TransactionOpenResponse, TransactionState,
+};
 
 use crate::error::WireError;
 use crate::frame::{FLAG_PUSH, FLAG_RESPONSE, FrameHeader, encode_frame};
@@ -129,6 +135,13 @@ responses! {
     GroupList: GroupListResponse,
     GroupDescribe: GroupDescribeResponse,
     GroupDelete: GroupDeleteResponse,
+    TransactionOpen: TransactionOpenResponse,
+    TransactionOffsets: TransactionOffsetsResponse,
+    TransactionEnd: TransactionEndResponse,
+    TransactionList: TransactionListResponse,
+    TransactionDescribe: TransactionDescribeResponse,
+    TransactionHanging: TransactionHangingResponse,
+    TransactionAbort: TransactionAbortResponse,
 }
 
 impl Response {

@@ -167,6 +167,24 @@ impl TransactionCoordinator {
         journal.wait(mark).await
     }
 
+    /// The same for the transaction of whatever id this producer has.
+    pub(crate) async fn join(
+        &self,
+        producer: ProducerId,
+        epoch: ProducerEpoch,
+        partitions: &[TopicPartition],
+    ) -> Result<()> {
+        let journal = self.journal.ready().await?;
+        let id = self.state.lock().transactions.id_of(producer);
+        match id {
+            Some(id) => self.add(&id, producer, epoch, partitions, &[]).await,
+            None => {
+                let error = TransactionError::ProducerIdMapping { id: String::new(), producer };
+                Err(self.refusal(&journal, error).await)
+            }
+        }
+    }
+
     /// Ends a transaction; the decision is durable when this returns.
     pub(crate) async fn end(
         &self,

@@ -29,7 +29,7 @@ pub enum TransactionError {
     },
     /// The producer id is not that of the transactional id, or of none.
     #[error(
-        "producer {producer} is not that of transactional id {id}, which may have expired; \
+        "producer {producer} is not that of transactional id {id:?}, which may have expired; \
          initialise the producer again"
     )]
     ProducerIdMapping {

@@ -306,6 +306,11 @@ impl Transactions {
         Ok(open.then_some(known))
     }
 
+    /// The transactional id of a producer.
+    pub(crate) fn id_of(&self, producer: ProducerId) -> Option<Arc<str>> {
+        self.by_producer.get(&producer).cloned()
+    }
+
     /// Does a transaction of this producer, open or decided, know that this partition is part of it?
     pub(crate) fn concerns(&self, producer: ProducerId, partition: TopicPartition) -> bool {
         let known = self.by_producer.get(&producer).and_then(|id| self.by_id.get(id));

@@ -91,8 +91,12 @@ impl Admin {
         if let Some(error) = described.error.0 {
             return Err(Error::broker(format_args!("group {group}"), error));
         }
-        let request =
-            GroupOffsetsRequest { group: group.to_owned(), partitions: None, with_end: true };
+        let request = GroupOffsetsRequest {
+            group: group.to_owned(),
+            partitions: None,
+            with_end: true,
+            stable: false,
+        };
         let committed = self.look(&request).await?.offsets;
         let assigned = described.members.iter().flat_map(|member| &member.assignment);
         let ids: BTreeSet<TopicId> = assigned
@@ -188,7 +192,7 @@ impl Admin {
         deleted.error.or(()).map_err(|error| Error::broker(doing, error))
     }
 
-    async fn names(&self, ids: BTreeSet<TopicId>) -> Result<Names> {
+    pub(super) async fn names(&self, ids: BTreeSet<TopicId>) -> Result<Names> {
         if ids.is_empty() {
             return Ok(BTreeMap::new());
         }
@@ -199,10 +203,10 @@ impl Admin {
     }
 }
 
-type Names = BTreeMap<TopicId, std::sync::Arc<str>>;
+pub(super) type Names = BTreeMap<TopicId, std::sync::Arc<str>>;
 
 /// A partition by name; a deleted topic goes by its id.
-fn name(names: &Names, id: TopicId, partition: u32) -> TopicPartition {
+pub(super) fn name(names: &Names, id: TopicId, partition: u32) -> TopicPartition {
     let topic = names.get(&id).cloned().unwrap_or_else(|| id.to_string().into());
     TopicPartition { topic, partition }
 }

@@ -1,8 +1,9 @@
-//! Topics, offsets and groups: looking at them, changing them.
+//! Topics, offsets, groups and transactions: looking at them, changing them.
 
 mod groups;
 mod offsets;
 mod topics;
+mod transactions;
 
 use std::sync::Arc;
 
@@ -11,8 +12,9 @@ use onrush_protocol::request::RequestMessage;
 pub use self::groups::{CommittedOffset, GroupDescription, GroupListing, GroupMember};
 pub use self::offsets::ListedOffset;
 pub use self::topics::{ConfigValue, NewTopic, TopicDescription};
+pub use self::transactions::{HangingTransaction, TransactionDescription, TransactionListing};
 pub use onrush_protocol::request::OffsetSpec;
-pub use onrush_protocol::response::{ConfigSource, GroupState, MemberState};
+pub use onrush_protocol::response::{ConfigSource, GroupState, MemberState, TransactionState};
 
 use crate::error::{Error, Result};
 use crate::metadata::{self, TopicInfo};

@@ -11,7 +11,7 @@ use onrush_record::Offset;
 use super::feed::Feed;
 use super::listener::RebalanceListener;
 use super::membership::{Joining, Membership};
-use super::{Consumer, Settings};
+use super::{Consumer, Isolation, Settings};
 use crate::error::{Error, Result};
 use crate::metadata::{self, TopicPartition};
 use crate::net::link::{Link, LinkConfig, LinkShared};
@@ -48,6 +48,7 @@ impl ConsumerBuilder {
         let settings = Settings {
             group: None,
             start: Start::Latest,
+            isolation: Isolation::ReadUncommitted,
             auto_commit: None,
             credit_bytes: 16 << 20,
             decompressed_bytes: 64 << 20,
@@ -84,6 +85,16 @@ impl ConsumerBuilder {
     #[must_use]
     pub fn start(mut self, start: Start) -> Self {
         self.settings.start = start;
+        self
+    }
+
+    /// Which records to hand out. Default, as with Kafka: [`Isolation::ReadUncommitted`], all there
+    /// are, those of open and aborted transactions too. [`Isolation::ReadCommitted`]: only those of
+    /// no transaction or a committed one, in the order of the log, so that what is behind the first
+    /// record of an open transaction comes once that has ended.
+    #[must_use]
+    pub fn isolation(mut self, isolation: Isolation) -> Self {
+        self.settings.isolation = isolation;
         self
     }
 

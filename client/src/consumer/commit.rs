@@ -1,5 +1,8 @@
 //! Committed offsets: finding where to go on, and saying where one is.
 
+use std::time::Duration;
+
+use onrush_protocol::ErrorCode;
 use onrush_protocol::request::{
     CommitOffset, GroupCommitRequest, GroupOffsetsRequest, ListOffsetsPart, ListOffsetsRequest,
     OffsetSpec, TopicPartition as WirePartition,
@@ -8,7 +11,7 @@ use onrush_protocol::wire::Maybe;
 use onrush_record::{Offset, TopicId};
 
 use super::membership::gives_up;
-use super::{Consumer, Start};
+use super::{Consumer, Isolation, PAUSE, Start};
 use crate::error::{Error, Result};
 use crate::metadata::TopicPartition;
 
@@ -116,15 +119,27 @@ impl Consumer {
             group: group.to_string(),
             partitions: Some(partitions),
             with_end: false,
+            // Who reads only what is committed goes on behind what was read for a transaction only
+            // once that has ended.
+            stable: self.settings.isolation == Isolation::ReadCommitted,
         };
-        let response = self.feed.link.call_again(&request).await?;
-        if response.offsets.len() != keys.len() {
-            return Err(Error::short_answer("GroupOffsets"));
+        loop {
+            let response = self.feed.link.call_again(&request).await?;
+            if response.offsets.len() != keys.len() {
+                return Err(Error::short_answer("GroupOffsets"));
+            }
+            let unstable = response.offsets.iter().filter_map(|part| part.error.0.as_ref());
+            let unstable = unstable.filter(|error| error.code == ErrorCode::UNSTABLE_OFFSET);
+            if let Some(wait_ms) = unstable.map(|error| error.retry_after_ms).max() {
+                let wait = Duration::from_millis(u64::from(wait_ms)).max(PAUSE);
+                self.feed.link.config.clock.sleep(wait).await;
+                continue;
+            }
+            let found = response.offsets.into_iter().map(|part| {
+                part.error.or(part.offset.0).map_err(|error| Error::broker("GroupOffsets", error))
+            });
+            return found.collect();
         }
-        let found = response.offsets.into_iter().map(|part| {
-            part.error.or(part.offset.0).map_err(|error| Error::broker("GroupOffsets", error))
-        });
-        found.collect()
     }
 
     /// The offset that a start means for a partition now.
@@ -137,7 +152,7 @@ impl Consumer {
         let spec = match start {
             Start::Offset(offset) => return Ok(offset),
             Start::Earliest => OffsetSpec::Earliest,
-            Start::Latest => OffsetSpec::Latest,
+            Start::Latest => self.end(),
             Start::Timestamp(timestamp) => OffsetSpec::Timestamp(timestamp),
             Start::Fail => {
                 return Err(Error::invalid(format_args!(
@@ -150,9 +165,17 @@ impl Consumer {
             Some(offset) => Ok(offset),
             // No record is that late: begin with what comes.
             None => {
-                let end = self.list_offset(at, topic_id, OffsetSpec::Latest).await?;
+                let end = self.list_offset(at, topic_id, self.end()).await?;
                 end.ok_or_else(|| Error::short_answer("ListOffsets"))
             }
+        }
+    }
+
+    /// What the end of a partition is to this consumer.
+    fn end(&self) -> OffsetSpec {
+        match self.settings.isolation {
+            Isolation::ReadUncommitted => OffsetSpec::Latest,
+            Isolation::ReadCommitted => OffsetSpec::LastStable,
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use onrush_protocol::request::{CreditRequest, SubscribeRequest, UnsubscribeRequest};
+use onrush_protocol::request::{CreditRequest, Isolation, SubscribeRequest, UnsubscribeRequest};
 use onrush_protocol::response::{Deliver, SubscribeResponse};
 use onrush_protocol::wire::Maybe;
 use onrush_protocol::{Message, Opcode, WireError};
@@ -26,6 +26,7 @@ pub(super) struct Wanted {
     pub(super) partition: u32,
     pub(super) offset: Offset,
     pub(super) credit: u64,
+    pub(super) isolation: Isolation,
 }
 
 /// Something that arrived for a subscription.
@@ -144,6 +145,7 @@ impl Feed {
             leader_epoch: Maybe::NONE,
             offset: wanted.offset,
             credit: wanted.credit,
+            isolation: wanted.isolation,
         }
         .encode(&mut body);
         let on_answer = Box::new(move |answer: Answer| {

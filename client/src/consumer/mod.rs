@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::select;
+pub use onrush_protocol::request::Isolation;
 use onrush_record::Offset;
 use tokio::task::JoinHandle;
 
@@ -45,6 +46,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(crate) struct Settings {
     group: Option<Arc<str>>,
     start: Start,
+    isolation: Isolation,
     auto_commit: Option<Duration>,
     credit_bytes: u64,
     decompressed_bytes: usize,
@@ -57,6 +59,20 @@ impl fmt::Debug for Settings {
             .field("group", &self.group)
             .field("start", &self.start)
             .finish_non_exhaustive()
+    }
+}
+
+/// A group, and which of its members speaks for it, if one does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupMemberRef {
+    pub(crate) group: Arc<str>,
+    pub(crate) member: Option<(Arc<str>, i32)>,
+}
+
+impl From<&str> for GroupMemberRef {
+    /// Nobody is asked whether the group's members agree.
+    fn from(group: &str) -> Self {
+        Self { group: group.into(), member: None }
     }
 }
 
@@ -247,6 +263,53 @@ impl Consumer {
     /// The next record to hand out of a partition, if it is being read.
     pub fn position(&self, topic: &str, partition: u32) -> Option<Offset> {
         self.slots.get(&TopicPartition::of(topic, partition)).map(|slot| slot.position)
+    }
+
+    /// The next record to hand out of each partition being read: what a producer passes to
+    /// [`Producer::send_offsets`](crate::Producer::send_offsets) once it has sent what became of
+    /// all that was polled.
+    pub fn positions(&self) -> Vec<(TopicPartition, Offset)> {
+        self.slots.values().map(|slot| (slot.at.clone(), slot.position)).collect()
+    }
+
+    /// Who this consumer is in its group, for
+    /// [`Producer::send_offsets`](crate::Producer::send_offsets): with it, offsets of a member that
+    /// the group has given up are refused.
+    ///
+    /// # Errors
+    /// Without a group.
+    pub fn group_member(&self) -> Result<GroupMemberRef> {
+        let Some(group) = &self.settings.group else {
+            return Err(Error::invalid("this consumer has no group: call group() on the builder"));
+        };
+        let group = GroupMemberRef::from(&**group);
+        Ok(match &self.membership {
+            Some(member) => GroupMemberRef {
+                member: Some((member.member_id().into(), member.epoch())),
+                ..group
+            },
+            None => group,
+        })
+    }
+
+    /// Goes back, in all partitions, to what the group has committed, or to the start where it has
+    /// committed nothing: what was polled since comes again, as after a transaction was aborted.
+    ///
+    /// # Errors
+    /// When the broker cannot be reached, or there is neither a committed offset nor a start.
+    pub async fn seek_to_committed(&mut self) -> Result<()> {
+        let read: Vec<_> =
+            self.slots.values().map(|slot| (slot.at.clone(), slot.topic_id)).collect();
+        let keys: Vec<_> = read.iter().map(|(at, id)| (*id, at.partition)).collect();
+        let committed = self.committed(&keys).await?;
+        for ((at, topic_id), committed) in read.into_iter().zip(committed) {
+            let offset = match committed {
+                Some(offset) => offset,
+                None => self.resolve(&at, topic_id, self.settings.start).await?,
+            };
+            self.seek(&at.topic, at.partition, offset)?;
+        }
+        Ok(())
     }
 
     /// Goes on at `offset`.

@@ -108,6 +108,7 @@ impl Consumer {
                 partition: slot.at.partition,
                 offset: slot.position,
                 credit,
+                isolation: self.settings.isolation,
             });
             slot.subscription = Some(number);
             slot.expected = None;

@@ -130,11 +130,24 @@ impl LinkShared {
         &self,
         request: &R,
     ) -> Result<R::Response, Error> {
+        self.call_while(request, |_| true).await
+    }
+
+    /// The same, as long as `again` says so of what went wrong.
+    pub(crate) async fn call_while<R: RequestMessage>(
+        &self,
+        request: &R,
+        again: impl Fn(&Error) -> bool,
+    ) -> Result<R::Response, Error> {
         let deadline = self.now().saturating_add(self.config.request_timeout);
         let mut pause = FIRST_PAUSE;
         loop {
             let error = match self.call(request).await {
-                Err(error) if error.is_transport() || error.kind() == Kind::Retry => error,
+                Err(error)
+                    if (error.is_transport() || error.kind() == Kind::Retry) && again(&error) =>
+                {
+                    error
+                }
                 settled => return settled,
             };
             let pause_now = pause.max(error.retry_after());

@@ -16,11 +16,21 @@ use crate::error::Error;
 pub(super) struct Identity {
     pub(super) id: ProducerId,
     pub(super) epoch: ProducerEpoch,
+    /// What it sends is part of a transaction.
+    pub(super) transactional: bool,
 }
 
 impl Identity {
     /// A producer without idempotence.
-    pub(super) const NONE: Self = Self { id: ProducerId::NONE, epoch: ProducerEpoch::NONE };
+    pub(super) const NONE: Self = Self::idempotent(ProducerId::NONE, ProducerEpoch::NONE);
+
+    pub(super) const fn idempotent(id: ProducerId, epoch: ProducerEpoch) -> Self {
+        Self { id, epoch, transactional: false }
+    }
+
+    pub(super) const fn transactional(id: ProducerId, epoch: ProducerEpoch) -> Self {
+        Self { id, epoch, transactional: true }
+    }
 }
 
 /// Records for one partition that share their fate.
@@ -118,8 +128,9 @@ impl Batch {
     /// The bytes to send, encoded on the first attempt and the same on every other.
     pub(super) fn wire(&mut self, pool: &Arc<Pool>) -> Result<Bytes, BatchError> {
         if self.wire.is_empty() {
-            let Identity { id, epoch } = self.identity;
+            let Identity { id, epoch, transactional } = self.identity;
             self.builder.set_producer(id, epoch, self.first_sequence);
+            self.builder.set_transactional(transactional);
             let bytes = self.builder.finish()?;
             self.wire = Bytes::from_owner(pool.keep(bytes));
         }

@@ -1,6 +1,7 @@
 //! What the handles of a producer and its link's task share.
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
@@ -14,6 +15,7 @@ use tokio::sync::Notify;
 use super::batch::{Batch, Identity};
 use super::delivery::Delivery;
 use super::outcome::final_error;
+use super::phase::Transactions;
 use super::pool::Pool;
 use super::pump::PumpState;
 use super::queue::Limits;
@@ -54,6 +56,11 @@ pub(super) struct Core {
     pub(super) settled: Notify,
     pub(super) flushing: AtomicUsize,
     closed: AtomicBool,
+    /// Takes no records: it is closed, or no transaction is open.
+    shut: AtomicBool,
+    /// What fails is not sent again: its transaction is being aborted.
+    pub(super) giving_up: AtomicBool,
+    pub(super) transactions: Option<Transactions>,
     pub(super) pump: Mutex<PumpState>,
     identity: Mutex<Identity>,
     seed: AtomicU64,
@@ -71,7 +78,11 @@ pub(super) struct Settings {
 }
 
 impl Core {
-    pub(super) fn new(link: Arc<LinkShared>, settings: &Settings) -> Arc<Self> {
+    pub(super) fn new(
+        link: Arc<LinkShared>,
+        settings: &Settings,
+        transactions: Option<Transactions>,
+    ) -> Arc<Self> {
         // Room for a batch, and for the encoder to write past its end.
         const SLACK: usize = 256;
         Arc::new_cyclic(|me| Self {
@@ -94,6 +105,9 @@ impl Core {
             settled: Notify::new(),
             flushing: AtomicUsize::new(0),
             closed: AtomicBool::new(false),
+            shut: AtomicBool::new(transactions.is_some()),
+            giving_up: AtomicBool::new(false),
+            transactions,
             pump: Mutex::default(),
             identity: Mutex::new(Identity::NONE),
             seed: AtomicU64::new(0),
@@ -111,11 +125,59 @@ impl Core {
         self.seed.store(identity.id.get().unsigned_abs(), Ordering::Relaxed);
     }
 
+    pub(super) fn identity(&self) -> Identity {
+        *self.identity.lock()
+    }
+
+    /// Whether records are taken. Asked under the lock of a topic.
+    #[inline]
+    pub(super) fn is_shut(&self) -> bool {
+        self.shut.load(Ordering::Relaxed)
+    }
+
+    /// Why none are taken.
+    #[cold]
+    pub(super) fn why_shut(&self) -> Error {
+        match &self.transactions {
+            Some(all) if !self.closed.load(Ordering::Relaxed) => {
+                // It may have been opened again since.
+                let text = "the transaction has just ended: begin() the next first";
+                all.check_open().err().unwrap_or_else(|| Error::invalid(text))
+            }
+            _ => Error::Closed,
+        }
+    }
+
+    /// Takes records from here on, or takes none.
+    pub(super) fn set_shut(&self, shut: bool) {
+        self.shut.store(shut || self.closed.load(Ordering::Relaxed), Ordering::Relaxed);
+    }
+
+    /// Waits out whoever found it open and is putting a record into a batch right now.
+    pub(super) fn wait_for_senders(&self) {
+        self.all_topics().iter().for_each(|topic| drop(topic.state.lock()));
+    }
+
+    /// Numbers every partition's records anew, as who the producer is now.
+    pub(super) fn renew_all(&self) {
+        let identity = self.identity();
+        for topic in self.all_topics() {
+            topic.state.lock().partitions.iter_mut().for_each(|queue| queue.renew(identity));
+        }
+    }
+
+    /// Fails what was not sent yet, and waits for the answers to what was; nothing is sent again.
+    pub(super) async fn drop_unsent(&self) {
+        let _giving_up = GivingUp::new(self);
+        self.fail_unsent(|_| Error::Aborted);
+        self.flushed().await;
+    }
+
     /// Puts a record into its batch if there is nothing to it.
     #[inline(always)]
     pub(super) fn append_fast(&self, record: &NewRecord<'_>) -> Option<Delivery> {
         let topic = self.first.get()?;
-        if self.closed.load(Ordering::Relaxed) || !same_name(&topic.name, record.topic) {
+        if !same_name(&topic.name, record.topic) {
             return None;
         }
         topic.append_fast(self, record)
@@ -124,8 +186,8 @@ impl Core {
     /// Puts a record into its batch.
     #[cold]
     pub(super) fn append(&self, record: &NewRecord<'_>) -> Result<Delivery, Refusal> {
-        if self.closed.load(Ordering::Relaxed) {
-            return Err(Refusal::Failed(Error::Closed));
+        if self.is_shut() {
+            return Err(Refusal::Failed(self.why_shut()));
         }
         match self.first.get() {
             Some(topic) if *topic.name == *record.topic => topic.append(self, record),
@@ -234,6 +296,10 @@ impl Core {
         outcome: Result<Option<onrush_record::Offset>, Error>,
     ) {
         let partition = u32::try_from(partition).unwrap_or(u32::MAX);
+        if let Err(error) = &outcome {
+            // Before anyone who waits for it hears of it.
+            self.fail_transaction(error);
+        }
         batch.completion.complete(outcome.map(|first| (partition, first)).map_err(|error| {
             tracing::debug!(topic = &*topic.name, partition, %error, "batch not delivered");
             error
@@ -262,6 +328,7 @@ impl Core {
     /// Takes no more records.
     pub(super) fn close(&self) {
         self.closed.store(true, Ordering::Relaxed);
+        self.set_shut(true);
     }
 
     /// Fails what has waited for too long.
@@ -281,19 +348,71 @@ impl Core {
     /// Fails everything: the link's task is gone.
     pub(super) fn fail_all(&self) {
         self.close();
+        self.fail_unsent(|batch| match (batch.may_have_happened, &batch.last_error) {
+            (true, Some(error)) => error.clone(),
+            _ => Error::Closed,
+        });
+    }
+
+    /// Fails all that is not under way.
+    fn fail_unsent(&self, why: impl Fn(&Batch) -> Error) {
         for topic in self.all_topics() {
             let partitions = topic.state.lock().partitions.len();
             for partition in 0..partitions {
                 let rest = topic.state.lock().partitions[partition].drain();
                 for batch in rest {
-                    let error = match (batch.may_have_happened, &batch.last_error) {
-                        (true, Some(error)) => error.clone(),
-                        _ => Error::Closed,
-                    };
+                    let error = why(&batch);
                     self.finish(&topic, partition, batch, Err(error));
                 }
             }
         }
+    }
+
+    /// Waits until all batches there are now are settled.
+    pub(super) async fn flushed(&self) {
+        let generation = self.end_generation();
+        let _hurry = Hurry::new(self);
+        self.list_all();
+        loop {
+            let mut settled = pin!(self.settled.notified());
+            settled.as_mut().enable();
+            if self.is_settled(generation) {
+                return;
+            }
+            settled.await;
+        }
+    }
+}
+
+/// While it lives, batches are sent without lingering.
+struct Hurry<'a>(&'a Core);
+
+impl<'a> Hurry<'a> {
+    fn new(core: &'a Core) -> Self {
+        core.flushing.fetch_add(1, Ordering::AcqRel);
+        Self(core)
+    }
+}
+
+impl Drop for Hurry<'_> {
+    fn drop(&mut self) {
+        self.0.flushing.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// While it lives, what fails is not sent again.
+struct GivingUp<'a>(&'a Core);
+
+impl<'a> GivingUp<'a> {
+    fn new(core: &'a Core) -> Self {
+        core.giving_up.store(true, Ordering::Release);
+        Self(core)
+    }
+}
+
+impl Drop for GivingUp<'_> {
+    fn drop(&mut self) {
+        self.0.giving_up.store(false, Ordering::Release);
     }
 }
 

@@ -9,19 +9,20 @@ mod batch;
 mod core;
 mod delivery;
 mod outcome;
+mod phase;
 mod pool;
 mod pump;
 mod queue;
 mod record;
 mod split;
 mod topic;
+mod transaction;
 mod unsettled;
 
 use std::fmt;
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -31,6 +32,7 @@ use onrush_record::batch::Codec;
 use self::batch::Identity;
 use self::core::{Core, Settings};
 pub use self::delivery::{Delivered, Delivery};
+use self::phase::{Phase, Transactions};
 use self::queue::Limits;
 pub use self::record::NewRecord;
 use self::topic::Refusal;
@@ -62,6 +64,8 @@ pub struct ProducerBuilder {
     link: LinkConfig,
     settings: Settings,
     idempotent: bool,
+    transactional_id: Option<Arc<str>>,
+    transaction_timeout: Duration,
 }
 
 impl ProducerBuilder {
@@ -80,7 +84,13 @@ impl ProducerBuilder {
             partition_buffer_bytes: 1 << 20,
             limits,
         };
-        Self { link, settings, idempotent: true }
+        Self {
+            link,
+            settings,
+            idempotent: true,
+            transactional_id: None,
+            transaction_timeout: Duration::from_secs(60),
+        }
     }
 
     /// When a record counts as delivered. Default: [`Acks::All`], on stable storage.
@@ -155,22 +165,50 @@ impl ProducerBuilder {
         self
     }
 
+    /// Sends records in transactions: see [`Producer::begin`]. The id names the producer across its
+    /// restarts: building it fences the one before of the same id, and aborts what that left open.
+    /// Two that are meant to work at a time have different ids. Needs idempotence and
+    /// [`Acks::All`].
+    #[must_use]
+    pub fn transactional_id(mut self, id: impl Into<Arc<str>>) -> Self {
+        self.transactional_id = Some(id.into());
+        self
+    }
+
+    /// How long a transaction may take before the broker aborts it. Default: a minute.
+    #[must_use]
+    pub fn transaction_timeout(mut self, timeout: Duration) -> Self {
+        self.transaction_timeout = timeout;
+        self
+    }
+
     /// Connects and makes the producer.
     ///
     /// # Errors
-    /// When the broker cannot be reached or gives no producer id.
+    /// When the broker cannot be reached or gives no producer id, or the settings contradict each
+    /// other.
     pub async fn build(mut self) -> Result<Producer> {
+        if self.transactional_id.is_some() && (!self.idempotent || self.settings.acks != Acks::All)
+        {
+            return Err(Error::invalid(
+                "transactions need acks(Acks::All) and idempotent(true), the defaults",
+            ));
+        }
+        let timeout_ms = u32::try_from(self.transaction_timeout.as_millis()).unwrap_or(u32::MAX);
+        let transactions = self.transactional_id.map(|id| Transactions::new(id, timeout_ms));
         // Waiting for the disk is long compared to a frame's cost; waiting for a page cache is not.
         self.settings.limits.open_window = match self.settings.acks {
             Acks::All => self.settings.limits.max_in_flight,
             Acks::Written | Acks::None => 1,
         };
         let shared = LinkShared::new(self.link);
-        let core = Core::new(Arc::clone(&shared), &self.settings);
+        let core = Core::new(Arc::clone(&shared), &self.settings, transactions);
         let link = Link::open(shared, core.clone()).await?;
-        if self.idempotent && self.settings.acks != Acks::None {
+        if let Some(all) = &core.transactions {
+            core.open_transactional(all).await?;
+        } else if self.idempotent && self.settings.acks != Acks::None {
             let given = link.shared.call_again(&InitProducerRequest {}).await?;
-            core.set_identity(Identity { id: given.producer_id, epoch: given.producer_epoch });
+            core.set_identity(Identity::idempotent(given.producer_id, given.producer_epoch));
         }
         Ok(Producer { inner: Arc::new(Inner { core, _link: link }) })
     }
@@ -223,7 +261,17 @@ impl Producer {
         Sending { producer: self, record, waiting: None, yielded: false }
     }
 
+    /// A record that is not taken makes its transaction fail.
     async fn send_slowly(&self, record: &NewRecord<'_>, refusal: Refusal) -> Result<Delivery> {
+        let sent = self.send_when_possible(record, refusal).await;
+        sent.inspect_err(|error| self.inner.core.fail_transaction(error))
+    }
+
+    async fn send_when_possible(
+        &self,
+        record: &NewRecord<'_>,
+        refusal: Refusal,
+    ) -> Result<Delivery> {
         let core = &self.inner.core;
         let mut refusal = refusal;
         loop {
@@ -267,7 +315,10 @@ impl Producer {
         self.inner.core.append(record).map_err(|refusal| match refusal {
             Refusal::Full => TrySend::Full,
             Refusal::Unknown => TrySend::UnknownTopic,
-            Refusal::Failed(error) => TrySend::Failed(error),
+            Refusal::Failed(error) => {
+                self.inner.core.fail_transaction(&error);
+                TrySend::Failed(error)
+            }
         })
     }
 
@@ -282,23 +333,19 @@ impl Producer {
 
     /// Waits until every record sent before is delivered or has failed. Does not wait for linger.
     pub async fn flush(&self) {
-        let core = &self.inner.core;
-        let generation = core.end_generation();
-        let _hurry = Hurry::new(core);
-        core.list_all();
-        loop {
-            let mut settled = pin!(core.settled.notified());
-            settled.as_mut().enable();
-            if core.is_settled(generation) {
-                return;
-            }
-            settled.await;
-        }
+        self.inner.core.flushed().await;
     }
 
-    /// Flushes, and takes no more records; neither do the producer's clones.
+    /// Flushes, and takes no more records; neither do the producer's clones. A transaction that is
+    /// open is aborted.
     pub async fn close(self) {
         self.inner.core.close();
+        if let Ok((_, all)) = self.transactional()
+            && !matches!(all.phase(), Phase::Ready | Phase::Fenced(_))
+            && let Err(error) = self.abort().await
+        {
+            tracing::debug!(%error, "closed with a transaction open; the broker will abort it");
+        }
         self.flush().await;
     }
 }
@@ -361,21 +408,5 @@ impl fmt::Debug for Sending<'_> {
 impl fmt::Debug for Producer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Producer").field("server", &self.inner.core.link.config.connector).finish()
-    }
-}
-
-/// While it lives, batches are sent without lingering.
-struct Hurry<'a>(&'a Core);
-
-impl<'a> Hurry<'a> {
-    fn new(core: &'a Core) -> Self {
-        core.flushing.fetch_add(1, Ordering::AcqRel);
-        Self(core)
-    }
-}
-
-impl Drop for Hurry<'_> {
-    fn drop(&mut self) {
-        self.0.flushing.fetch_sub(1, Ordering::AcqRel);
     }
 }

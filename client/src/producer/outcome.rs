@@ -1,6 +1,7 @@
 //! From the broker's answer to what becomes of each batch.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use onrush_protocol::ErrorCode;
 use onrush_protocol::response::ProduceResponse;
@@ -59,6 +60,7 @@ impl Core {
             if matches!(&outcome, Err(error) if error.code() == Some(ErrorCode::UNKNOWN_TOPIC)) {
                 state.stale = true;
             }
+            let giving_up = self.giving_up.load(Ordering::Acquire);
             let pieces =
                 outcome.as_ref().err().and_then(most_taken).and_then(|max| batch.split(max));
             let settled = match pieces {
@@ -68,7 +70,7 @@ impl Core {
                     state.partitions[partition].take_pieces(pieces.batches);
                     None
                 }
-                None => state.partitions[partition].settle(batch, outcome, now),
+                None => state.partitions[partition].settle(batch, outcome, now, giving_up),
             };
             let queue = &mut state.partitions[partition];
             if !queue.listed && queue.has_work() {

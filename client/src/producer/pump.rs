@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use onrush_protocol::request::{
-    Acks, InitProducerRequest, MetadataRequest, Parts, ProducePart, ProduceRequest, TopicRef,
+    Acks, InitProducerRequest, MetadataRequest, PRODUCE_JOINS, Parts, ProducePart, ProduceRequest,
+    TopicRef,
 };
 use onrush_protocol::response::{InitProducerResponse, MetadataResponse};
 use onrush_protocol::wire::Maybe;
@@ -182,7 +183,14 @@ impl Core {
     fn send_frame(&self, frame: ProduceFrame, out: &mut Sending<'_>) {
         let ProduceFrame { parts, payload, sent, .. } = frame;
         let mut body = BytesMut::new();
-        ProduceRequest { acks: self.acks, flags: 0, timeout_ms: 0, parts }.encode(&mut body);
+        let flags = match &self.transactions {
+            Some(all) => {
+                all.touch();
+                PRODUCE_JOINS
+            }
+            None => 0,
+        };
+        ProduceRequest { acks: self.acks, flags, timeout_ms: 0, parts }.encode(&mut body);
         let body = body.freeze();
         if self.acks == Acks::None {
             out.one_way(Opcode::Produce, body, payload);
@@ -224,8 +232,9 @@ impl Core {
             let mut state = topic.state.lock();
             let queue = &mut state.partitions[partition];
             match &answer {
-                Ok(given) => queue
-                    .become_new(Identity { id: given.producer_id, epoch: given.producer_epoch }),
+                Ok(given) => {
+                    queue.become_new(Identity::idempotent(given.producer_id, given.producer_epoch))
+                }
                 Err(_) => queue.hold_until(retry_at),
             }
             self.list(&topic, partition);

@@ -171,12 +171,14 @@ impl PartitionQueue {
         Next::Send(batch)
     }
 
-    /// Takes back a batch with what became of it; answers with it once that is final.
+    /// Takes back a batch with what became of it; answers with it once that is final, as it is at
+    /// once when giving up.
     pub(super) fn settle(
         &mut self,
         mut batch: Batch,
         outcome: Result<Option<Offset>, Error>,
         now: Duration,
+        giving_up: bool,
     ) -> Option<Settled> {
         self.under_way -= 1;
         let error = match outcome {
@@ -186,17 +188,22 @@ impl PartitionQueue {
             }
             Err(error) => error,
         };
+        if giving_up {
+            return Some((batch, Err(error)));
+        }
         let numbered = batch.identity != Identity::NONE;
+        // Who it is, is decided by its transaction; a row that is broken ends that.
+        let renewable = numbered && !batch.identity.transactional;
         match error.code() {
             Some(ErrorCode::DUPLICATE_SEQUENCE) if numbered => return Some((batch, Ok(None))),
-            Some(ErrorCode::OUT_OF_ORDER_SEQUENCE) if numbered => {
+            Some(ErrorCode::OUT_OF_ORDER_SEQUENCE) if renewable || (numbered && !batch.alone) => {
                 // Behind another that failed, it only waits for that one. Alone, it shows that the
                 // row is broken for good; and it was not appended, nor was any later one.
                 self.needs_identity |= batch.alone;
                 self.put_back(batch, error, now, Duration::ZERO);
                 return None;
             }
-            Some(ErrorCode::UNKNOWN_PRODUCER) if numbered && !batch.may_have_happened => {
+            Some(ErrorCode::UNKNOWN_PRODUCER) if renewable && !batch.may_have_happened => {
                 self.needs_identity |= batch.alone;
                 self.put_back(batch, error, now, Duration::ZERO);
                 return None;
@@ -274,6 +281,15 @@ impl PartitionQueue {
             batch.number(identity, self.next_sequence);
             self.next_sequence = self.next_sequence.plus(batch.count);
         }
+    }
+
+    /// Goes on in another transaction. Nothing of the last is left.
+    pub(super) fn renew(&mut self, identity: Identity) {
+        self.needs_identity = false;
+        self.refused = None;
+        self.pause = FIRST_PAUSE;
+        self.again_at = Duration::ZERO;
+        self.restart(identity);
     }
 
     /// Waits before the next attempt.

@@ -89,7 +89,7 @@ impl TopicQueue {
     ) -> Option<Delivery> {
         let mut state = self.state.lock();
         let state = &mut *state;
-        if state.stale {
+        if state.stale || core.is_shut() {
             return None;
         }
         let index = match (record.partition, record.key) {
@@ -128,6 +128,9 @@ impl TopicQueue {
     ) -> Result<Delivery, Refusal> {
         let mut state = self.state.lock();
         let state = &mut *state;
+        if core.is_shut() {
+            return Err(Refusal::Failed(core.why_shut()));
+        }
         if state.stale {
             return Err(Refusal::Unknown);
         }

@@ -45,6 +45,9 @@ pub(crate) enum Command {
     /// List, describe, reset and delete consumer groups.
     #[command(subcommand)]
     Group(GroupCommand),
+    /// List, describe and abort transactions.
+    #[command(subcommand)]
+    Transaction(TransactionCommand),
     /// Verify a data directory offline and name what is damaged (0 sound, 1 damaged, 2 could not look).
     Check(CheckArguments),
     /// Show what giving up damaged ranges would lose; with --apply, do it.
@@ -215,6 +218,9 @@ pub(crate) struct ConsumeArguments {
     /// Only this partition; may be repeated.
     #[arg(long = "partition", value_name = "N", conflicts_with = "group")]
     pub(crate) partitions: Vec<u32>,
+    /// all: also records of open and aborted transactions; committed: without them.
+    #[arg(long, value_enum, default_value = "all")]
+    pub(crate) isolation: IsolationChoice,
     /// Go on waiting for more at the end.
     #[arg(long, short = 'f')]
     pub(crate) follow: bool,
@@ -229,6 +235,12 @@ pub(crate) struct ConsumeArguments {
     pub(crate) key_separator: Option<String>,
     #[command(flatten)]
     pub(crate) server: ServerArgument,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum IsolationChoice {
+    All,
+    Committed,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -276,6 +288,42 @@ pub(crate) enum GroupCommand {
     /// Forget a group that has no members, with its offsets.
     Delete {
         name: String,
+        #[command(flatten)]
+        server: ServerArgument,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TransactionCommand {
+    /// List transactional ids.
+    List {
+        /// Instead, list transactions that nothing will end by itself: readers of committed records
+        /// wait for them.
+        #[arg(long)]
+        hanging: bool,
+        /// One JSON object per line.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        server: ServerArgument,
+    },
+    /// Show a transactional id's producer, and what takes part in its transaction.
+    Describe {
+        id: String,
+        /// One JSON object.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        server: ServerArgument,
+    },
+    /// Abort what a transactional id has open, and fence its producer; or what hangs in a partition.
+    Abort {
+        /// The transactional id.
+        #[arg(required_unless_present = "hanging", conflicts_with = "hanging")]
+        id: Option<String>,
+        /// Abort whatever hangs in this partition.
+        #[arg(long, value_name = "TOPIC/PARTITION")]
+        hanging: Option<String>,
         #[command(flatten)]
         server: ServerArgument,
     },

@@ -1,10 +1,10 @@
 //! `onrush consume`: prints a topic's records.
 
-use crate::cli::arguments::{ConsumeArguments, Format};
+use crate::cli::arguments::{ConsumeArguments, Format, IsolationChoice};
 use crate::cli::exit::Failure;
 use crate::cli::output::Output;
 use crate::cli::place::Place;
-use onrush_client::{Client, Consumer, Offset, OffsetSpec, Polled, RecordRef, Start};
+use onrush_client::{Client, Consumer, Isolation, Offset, OffsetSpec, Polled, RecordRef, Start};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -33,7 +33,11 @@ async fn ends(
     client: &Client,
     arguments: &ConsumeArguments,
 ) -> Result<BTreeMap<u32, Offset>, Failure> {
-    let listed = client.admin().list_offsets(&arguments.topic, OffsetSpec::Latest).await?;
+    let end = match arguments.isolation {
+        IsolationChoice::All => OffsetSpec::Latest,
+        IsolationChoice::Committed => OffsetSpec::LastStable,
+    };
+    let listed = client.admin().list_offsets(&arguments.topic, end).await?;
     let count = listed.len();
     if let Some(unknown) = arguments.partitions.iter().find(|&&wanted| wanted as usize >= count) {
         return Err(Failure::refused(format!(
@@ -60,6 +64,10 @@ async fn consumer(
     let default = if arguments.group.is_some() { "start" } else { "end" };
     let place: Place =
         arguments.from.as_deref().unwrap_or(default).parse().map_err(Failure::usage)?;
+    let builder = client.consumer().isolation(match arguments.isolation {
+        IsolationChoice::All => Isolation::ReadUncommitted,
+        IsolationChoice::Committed => Isolation::ReadCommitted,
+    });
     if let Some(group) = &arguments.group {
         let start = match place {
             Place::Start => Start::Earliest,
@@ -72,7 +80,7 @@ async fn consumer(
             }
         };
         // What was printed is committed at the end, or now and then while following.
-        let builder = client.consumer().group(group).start(start);
+        let builder = builder.group(group).start(start);
         return Ok(builder.subscribe(&[&arguments.topic]).await?);
     }
     let start = match place {
@@ -83,7 +91,7 @@ async fn consumer(
     };
     let partitions: Vec<_> =
         ends.keys().map(|&partition| (&arguments.topic[..], partition, start)).collect();
-    Ok(client.consumer().assign(&partitions).await?)
+    Ok(builder.assign(&partitions).await?)
 }
 
 async fn print_records(

@@ -15,6 +15,7 @@ mod repair;
 mod serve;
 mod table;
 mod topic;
+mod transaction;
 
 use std::future::Future;
 use std::io::IsTerminal as _;
@@ -37,6 +38,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Produce(arguments) => wait(produce::run(arguments)),
         Command::Consume(arguments) => wait(consume::run(arguments)),
         Command::Group(command) => wait(group::run(command)),
+        Command::Transaction(command) => wait(transaction::run(command)),
         Command::Check(arguments) => check::run(&arguments),
         Command::Repair(arguments) => repair::run(&arguments),
     };

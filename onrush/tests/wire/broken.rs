@@ -7,7 +7,7 @@ use bytes::BytesMut;
 use onrush::{Client, Config, NewRecord, Onrush};
 use onrush_protocol::frame::{FLAG_RESPONSE, encode_frame};
 use onrush_protocol::request::{
-    Acks, HelloRequest, PingRequest, SubscribeRequest, UnsubscribeRequest,
+    Acks, HelloRequest, Isolation, PingRequest, SubscribeRequest, UnsubscribeRequest,
 };
 use onrush_protocol::wire::Maybe;
 use onrush_protocol::{ErrorCode, Opcode};
@@ -69,6 +69,7 @@ fn what_was_not_negotiated_is_refused() {
         leader_epoch: Maybe::NONE,
         offset: Offset::ZERO,
         credit: 1,
+        isolation: Isolation::ReadUncommitted,
     };
     assert_eq!(socket.ask(&subscribe).unwrap_err().code, ErrorCode::FEATURE_NOT_NEGOTIATED);
     socket.ask(&PingRequest {}).unwrap();
@@ -221,6 +222,7 @@ async fn who_does_nothing_is_let_go_and_who_is_subscribed_is_not() {
         leader_epoch: Maybe::NONE,
         offset: Offset::ZERO,
         credit: 1 << 20,
+        isolation: Isolation::ReadUncommitted,
     };
     reader.ask(&subscribe).unwrap();
     // Its own clock is not the broker's.

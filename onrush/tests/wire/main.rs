@@ -5,4 +5,5 @@ mod broken;
 mod produce;
 mod read;
 mod socket;
+mod transactions;
 mod turn;

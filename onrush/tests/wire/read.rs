@@ -37,6 +37,7 @@ fn subscribe(topic_id: TopicId, subscription: u32, offset: u64, credit: u64) -> 
         leader_epoch: Maybe::NONE,
         offset: Offset::new(offset),
         credit,
+        isolation: Isolation::ReadUncommitted,
     }
 }
 

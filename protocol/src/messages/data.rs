@@ -9,6 +9,9 @@ use smallvec::SmallVec;
 use crate::error::WireError;
 use crate::wire::{DecodeError, Maybe};
 
+/// Flag of `Produce`: the partitions join the transaction of the batches' producer first.
+pub const PRODUCE_JOINS: u8 = 1;
+
 /// Parts of one request or response; the first few live inside the message.
 pub type Parts<T> = SmallVec<[T; 4]>;
 
@@ -37,7 +40,7 @@ message! {
     pub struct ProduceRequest {
         /// When to acknowledge: 0 never (no response is sent), 1 when written, 2 when on stable storage.
         pub acks: Acks,
-        /// Must be 0.
+        /// 0, or 1: the partitions join the transaction of the batches' producer first. Others are `INVALID_REQUEST`.
         pub flags: u8,
         /// How long to wait for what `acks` asks before answering `TIMED_OUT`; 0: as the broker likes.
         pub timeout_ms: u32,
@@ -137,6 +140,8 @@ message! {
         pub offset: Offset,
         /// Bytes of payload the broker may push before it is given more.
         pub credit: u64,
+        /// 0 all readable records, 1 committed ones only.
+        pub isolation: Isolation,
     }
 
     /// The subscription stands; its first `Deliver` comes after this.

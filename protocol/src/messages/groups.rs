@@ -137,6 +137,8 @@ message! {
         pub partitions: Option<Vec<TopicPartition>>,
         /// Also look up where each partition ends, to tell the lag.
         pub with_end: bool,
+        /// Say `UNSTABLE_OFFSET` of a partition whose offset an open transaction is still to decide.
+        pub stable: bool,
     }
 
     /// Committed offsets.
@@ -147,7 +149,7 @@ message! {
 
     /// What a group has committed for a partition.
     pub struct CommittedOffset {
-        /// 0, or why there is no answer, or why the end is missing: `UNKNOWN_TOPIC` once it is deleted.
+        /// 0, or why there is no answer (`UNSTABLE_OFFSET`), or why the end is missing: `UNKNOWN_TOPIC` once it is deleted.
         pub error: Maybe<WireError>,
         /// The topic.
         pub topic_id: TopicId,

@@ -121,3 +121,4 @@ pub(crate) mod groups;
 pub(crate) mod offsets;
 pub(crate) mod session;
 pub(crate) mod topics;
+pub(crate) mod transactions;

@@ -18,6 +18,9 @@ pub enum OffsetSpec {
     MaxTimestamp,
     /// The first record at or after this time, in milliseconds since 1970.
     Timestamp(i64),
+    /// Where readers of committed records wait: the first record of the earliest open transaction,
+    /// or [`Self::Latest`] when none is open.
+    LastStable,
 }
 
 impl Wire for OffsetSpec {
@@ -34,6 +37,7 @@ impl Wire for OffsetSpec {
                 out.put_u8(3);
                 out.put_i64_le(timestamp);
             }
+            Self::LastStable => out.put_u8(4),
         }
     }
     fn take(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
@@ -42,6 +46,7 @@ impl Wire for OffsetSpec {
             1 => Ok(Self::Latest),
             2 => Ok(Self::MaxTimestamp),
             3 => i64::take(input).map(Self::Timestamp),
+            4 => Ok(Self::LastStable),
             other => Err(DecodeError::BadValue { field: "offset spec", value: i64::from(other) }),
         }
     }

@@ -7,13 +7,13 @@
 use std::fmt::Write;
 
 use bytes::BytesMut;
-use onrush_record::{LeaderEpoch, Offset, TopicId};
+use onrush_record::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, TopicId};
 use smallvec::smallvec;
 
 use super::decode_any;
 use crate::error::{ErrorCode, WireError};
 use crate::frame::{FrameDecoder, FrameStep};
-use crate::messages::{Table, data, groups, offsets, session, topics};
+use crate::messages::{Table, data, groups, offsets, session, topics, transactions};
 use crate::opcode::{Opcode, RESERVED};
 use crate::request::*;
 use crate::response::*;
@@ -23,8 +23,15 @@ use crate::{FrameHeader, HEADER_LEN};
 const PAGE: &str = include_str!("../../../docs/PROTOCOL.md");
 
 fn tables() -> Vec<Table> {
-    [session::tables(), data::tables(), offsets::tables(), topics::tables(), groups::tables()]
-        .concat()
+    [
+        session::tables(),
+        data::tables(),
+        offsets::tables(),
+        topics::tables(),
+        groups::tables(),
+        transactions::tables(),
+    ]
+    .concat()
 }
 
 fn field_table(name: &str) -> Option<String> {
@@ -299,6 +306,7 @@ fn data_example(name: &str) -> Option<Example> {
                 leader_epoch: Maybe::NONE,
                 offset: Offset::ZERO,
                 credit: 1 << 20,
+                isolation: Isolation::ReadCommitted,
             },
             5,
             &[],
@@ -366,10 +374,37 @@ fn group_example(name: &str) -> Option<Example> {
     })
 }
 
+fn transaction_example(name: &str) -> Option<Example> {
+    Some(match name {
+        "transaction-open" => Example::request(
+            &TransactionOpenRequest {
+                transactional_id: "mover".to_owned(),
+                timeout_ms: 60_000,
+                producer_id: ProducerId::NONE,
+                producer_epoch: ProducerEpoch::NONE,
+            },
+            8,
+            &[],
+        ),
+        "transaction-end" => Example::request(
+            &TransactionEndRequest {
+                transactional_id: "mover".to_owned(),
+                producer_id: ProducerId::new(7),
+                producer_epoch: ProducerEpoch::new(0),
+                commit: true,
+            },
+            9,
+            &[],
+        ),
+        _ => return None,
+    })
+}
+
 fn example(name: &str) -> Option<String> {
     session_example(name)
         .or_else(|| data_example(name))
         .or_else(|| group_example(name))
+        .or_else(|| transaction_example(name))
         .map(|example| example.text())
 }
 

@@ -156,7 +156,12 @@ fn hot_messages_of_up_to_four_parts_stay_inline() {
 fn text_too_long_is_cut_at_a_character() {
     let long = "漢".repeat(MAX_STR_LEN);
     let mut body = BytesMut::new();
-    let request = GroupOffsetsRequest { group: long.clone(), partitions: None, with_end: false };
+    let request = GroupOffsetsRequest {
+        group: long.clone(),
+        partitions: None,
+        with_end: false,
+        stable: false,
+    };
     request.encode(&mut body);
     let decoded = GroupOffsetsRequest::decode(&body).unwrap();
     assert_eq!(decoded.group, long[..MAX_STR_LEN / 3 * 3]);

@@ -142,10 +142,11 @@ impl Sample for WireError {
 
 impl Sample for OffsetSpec {
     fn sample(source: &mut Source<'_>) -> Self {
-        match source.below(4) {
+        match source.below(5) {
             0 => Self::Earliest,
             1 => Self::Latest,
             2 => Self::MaxTimestamp,
+            3 => Self::LastStable,
             _ => Self::Timestamp(i64::sample(source)),
         }
     }

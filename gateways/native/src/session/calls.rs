@@ -20,7 +20,7 @@ use onrush_protocol::wire::Maybe;
 use onrush_protocol::{Message as _, Opcode, WireError};
 
 use super::errors::{epoch_error, wire_error};
-use super::{Peer, Session, groups, topics};
+use super::{Peer, Session, groups, topics, transactions};
 use crate::outbox::Outbox;
 
 /// A response, header and all.
@@ -129,6 +129,27 @@ async fn answer(caller: Caller, correlation: u32, request: Request) -> Encoded {
         Request::GroupDelete(q) => {
             encode::<r::GroupDeleteRequest>(id, groups::delete(&caller, q).await)
         }
+        Request::TransactionOpen(q) => {
+            encode::<r::TransactionOpenRequest>(id, transactions::open(&caller, q).await)
+        }
+        Request::TransactionOffsets(q) => {
+            encode::<r::TransactionOffsetsRequest>(id, transactions::offsets(&caller, q).await)
+        }
+        Request::TransactionEnd(q) => {
+            encode::<r::TransactionEndRequest>(id, transactions::end(&caller, q).await)
+        }
+        Request::TransactionList(q) => {
+            encode::<r::TransactionListRequest>(id, transactions::list(&caller, q))
+        }
+        Request::TransactionDescribe(q) => {
+            encode::<r::TransactionDescribeRequest>(id, Ok(transactions::describe(&caller, q)))
+        }
+        Request::TransactionHanging(_) => {
+            encode::<r::TransactionHangingRequest>(id, transactions::hanging(&caller))
+        }
+        Request::TransactionAbort(q) => {
+            encode::<r::TransactionAbortRequest>(id, transactions::abort(&caller, q).await)
+        }
         // Answered by the session itself; an empty frame never leaves.
         Request::Hello(_)
         | Request::Produce(_)
@@ -162,6 +183,7 @@ async fn list_offsets(
                 OffsetSpec::Latest => onrush_broker::OffsetSpec::Latest,
                 OffsetSpec::MaxTimestamp => onrush_broker::OffsetSpec::MaxTimestamp,
                 OffsetSpec::Timestamp(at) => onrush_broker::OffsetSpec::Timestamp(at),
+                OffsetSpec::LastStable => onrush_broker::OffsetSpec::LastStable,
             };
             let listed = partition.list_offset(spec).await.map_err(|error| wire_error(&error))?;
             Ok((listed, partition.leader_epoch()))

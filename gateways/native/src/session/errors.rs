@@ -46,11 +46,7 @@ pub(crate) fn wire_error(error: &Error) -> WireError {
             (ErrorCode::EXPECTED_OFFSET_MISMATCH, Some(detail(*actual)))
         }
         Error::Group(error) => (group_code(error), None),
-        Error::Transaction(TransactionError::Fenced { current, .. }) => {
-            (ErrorCode::FENCED_PRODUCER, Some(i64::from(current.get())))
-        }
-        Error::Transaction(TransactionError::Concurrent { .. }) => (ErrorCode::OVERLOADED, None),
-        Error::Transaction(_) => (ErrorCode::INVALID_REQUEST, None),
+        Error::Transaction(error) => transaction_code(error),
         // Nothing that this protocol serves asks share groups.
         Error::Share(_) => (ErrorCode::INVALID_REQUEST, None),
         Error::DiskFull { .. } => (ErrorCode::DISK_FULL, None),
@@ -71,6 +67,26 @@ pub(crate) fn wire_error(error: &Error) -> WireError {
     if error.kind() == Kind::Retry { wire.with_retry_after_ms(RETRY_AFTER_MS) } else { wire }
 }
 
+fn transaction_code(error: &TransactionError) -> (ErrorCode, Option<i64>) {
+    match error {
+        TransactionError::InvalidId { .. } => (ErrorCode::INVALID_TRANSACTIONAL_ID, None),
+        TransactionError::InvalidTimeout { max, .. } => {
+            (ErrorCode::INVALID_TRANSACTION_TIMEOUT, Some(i64::from(*max)))
+        }
+        TransactionError::UnknownId { .. } | TransactionError::ProducerIdMapping { .. } => {
+            (ErrorCode::UNKNOWN_TRANSACTIONAL_ID, None)
+        }
+        TransactionError::Fenced { current, .. } => {
+            (ErrorCode::FENCED_PRODUCER, Some(i64::from(current.get())))
+        }
+        TransactionError::InvalidState { .. } => (ErrorCode::INVALID_TRANSACTION_STATE, None),
+        TransactionError::Concurrent { .. } => (ErrorCode::TRANSACTION_ENDING, None),
+        TransactionError::NotAdded { .. } | TransactionError::GroupNotAdded { .. } => {
+            (ErrorCode::NOT_IN_TRANSACTION, None)
+        }
+    }
+}
+
 fn group_code(error: &GroupError) -> ErrorCode {
     match error {
         GroupError::InvalidGroupId { .. } => ErrorCode::INVALID_GROUP_ID,
@@ -88,7 +104,7 @@ fn group_code(error: &GroupError) -> ErrorCode {
         GroupError::FencedInstance { .. } | GroupError::UnreleasedInstance { .. } => {
             ErrorCode::FENCED_INSTANCE
         }
-        GroupError::UnstableOffset { .. } => ErrorCode::OVERLOADED,
+        GroupError::UnstableOffset { .. } => ErrorCode::UNSTABLE_OFFSET,
         GroupError::InvalidRegex { .. } => ErrorCode::INVALID_REGEX,
         GroupError::UnknownAssignor { .. } => ErrorCode::UNKNOWN_ASSIGNOR,
         GroupError::GroupFull { .. } => ErrorCode::GROUP_FULL,

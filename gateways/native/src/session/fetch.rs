@@ -73,6 +73,7 @@ impl Fetches {
     }
 }
 
+/// Reads what there is for readers of this isolation.
 fn read(
     partition: &Partition,
     isolation: Isolation,
@@ -89,8 +90,16 @@ fn read(
     }
 }
 
+/// Has the partition wake us once there is more to read than up to `end`.
+pub(super) fn wake(isolation: Isolation, partition: &Partition, end: Offset, signal: &Arc<Signal>) {
+    match isolation {
+        Isolation::ReadUncommitted => partition.wake_on_readable(end, signal),
+        Isolation::ReadCommitted => partition.wake_on_stable(end, signal),
+    }
+}
+
 /// The end of what may be read.
-fn end(isolation: Isolation, ends: &Ends) -> Offset {
+pub(super) fn end(isolation: Isolation, ends: &Ends) -> Offset {
     match isolation {
         Isolation::ReadUncommitted => ends.readable,
         Isolation::ReadCommitted => ends.last_stable,
@@ -155,10 +164,7 @@ impl Source {
         let end = self.end.max(self.asked.offset);
         if self.asked_at != Some(end) {
             self.asked_at = Some(end);
-            match self.isolation {
-                Isolation::ReadUncommitted => partition.wake_on_readable(end, signal),
-                Isolation::ReadCommitted => partition.wake_on_stable(end, signal),
-            }
+            wake(self.isolation, partition, end, signal);
         }
     }
 

@@ -1,10 +1,10 @@
 //! Consumer groups: the protocol's messages and the broker's calls are nearly the same.
 
-use onrush_broker::group as model;
+use onrush_broker::{Error, group as model};
 use onrush_protocol::WireError;
 use onrush_protocol::request::{
-    GroupCommitRequest, GroupDeleteRequest, GroupDescribeRequest, GroupHeartbeatRequest,
-    GroupOffsetsRequest, Subscription, TopicPartition,
+    CommitOffset, GroupCommitRequest, GroupDeleteRequest, GroupDescribeRequest,
+    GroupHeartbeatRequest, GroupOffsetsRequest, Subscription, TopicPartition,
 };
 use onrush_protocol::response::{
     CommitResult, CommittedOffset, GroupCommitResponse, GroupDeleteResponse, GroupDeleted,
@@ -16,11 +16,11 @@ use onrush_protocol::wire::Maybe;
 use super::calls::Caller;
 use super::errors::wire_error;
 
-fn pairs(partitions: Vec<TopicPartition>) -> Vec<model::TopicPartition> {
+pub(super) fn pairs(partitions: Vec<TopicPartition>) -> Vec<model::TopicPartition> {
     partitions.into_iter().map(|one| (one.topic_id, one.partition)).collect()
 }
 
-fn partitions(pairs: Vec<model::TopicPartition>) -> Vec<TopicPartition> {
+pub(super) fn partitions(pairs: Vec<model::TopicPartition>) -> Vec<TopicPartition> {
     pairs.into_iter().map(|(topic_id, partition)| TopicPartition { topic_id, partition }).collect()
 }
 
@@ -60,25 +60,38 @@ pub(super) async fn commit(
     caller: &Caller,
     request: GroupCommitRequest,
 ) -> Result<GroupCommitResponse, WireError> {
-    let offsets = request.offsets.into_iter().map(|commit| model::OffsetCommit {
-        partition: (commit.topic_id, commit.partition),
-        offset: commit.offset.0,
-        leader_epoch: commit.leader_epoch.0,
-        metadata: commit.metadata,
-    });
     let commit = model::GroupCommit {
         group: request.group,
         member_id: request.member_id,
         member_epoch: request.member_epoch,
         instance_id: None,
-        offsets: offsets.collect(),
+        offsets: commits(request.offsets),
     };
     let asked: Vec<_> = commit.offsets.iter().map(|commit| commit.partition).collect();
     let results = caller.broker.group_commit(commit).await.map_err(|error| wire_error(&error))?;
+    Ok(GroupCommitResponse { parts: committed(asked, results) })
+}
+
+/// What is to be committed.
+pub(super) fn commits(offsets: Vec<CommitOffset>) -> Vec<model::OffsetCommit> {
+    let commit = |commit: CommitOffset| model::OffsetCommit {
+        partition: (commit.topic_id, commit.partition),
+        offset: commit.offset.0,
+        leader_epoch: commit.leader_epoch.0,
+        metadata: commit.metadata,
+    };
+    offsets.into_iter().map(commit).collect()
+}
+
+/// What became of it.
+pub(super) fn committed(
+    asked: Vec<model::TopicPartition>,
+    results: Vec<Result<(), Error>>,
+) -> Vec<CommitResult> {
     let parts = asked.into_iter().zip(results).map(|((topic_id, partition), result)| {
         CommitResult { error: Maybe(result.err().as_ref().map(wire_error)), topic_id, partition }
     });
-    Ok(GroupCommitResponse { parts: parts.collect() })
+    parts.collect()
 }
 
 pub(super) async fn offsets(
@@ -86,10 +99,21 @@ pub(super) async fn offsets(
     request: GroupOffsetsRequest,
 ) -> Result<GroupOffsetsResponse, WireError> {
     let asked = request.partitions.map(pairs);
-    let found = caller.broker.group_offsets(&request.group, asked.as_deref()).await;
+    let found = if request.stable {
+        caller.broker.group_offsets_stable(&request.group, asked.as_deref()).await
+    } else {
+        let found = caller.broker.group_offsets(&request.group, asked.as_deref()).await;
+        found.map(|found| found.into_iter().map(|(at, committed)| (at, Ok(committed))).collect())
+    };
     let found = found.map_err(|error| wire_error(&error))?;
     let offsets = found.into_iter().map(|((topic_id, partition), committed)| {
-        let end = if request.with_end {
+        let (committed, unstable) = match committed {
+            Ok(committed) => (committed, None),
+            Err(error) => (None, Some(error)),
+        };
+        let end = if let Some(error) = unstable {
+            Err(error)
+        } else if request.with_end {
             let partition = caller.broker.partition(topic_id, partition);
             partition.map(|partition| Some(partition.ends().readable))
         } else {

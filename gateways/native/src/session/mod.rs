@@ -12,10 +12,12 @@ mod errors;
 mod fetch;
 mod groups;
 mod hello;
+mod joining;
 mod produce;
 mod source;
 mod subscribe;
 mod topics;
+mod transactions;
 
 use std::ops::Range;
 use std::rc::Rc;
@@ -33,6 +35,7 @@ use onrush_protocol::{Message, features};
 use self::acks::Acks;
 use self::calls::Calls;
 use self::fetch::Fetches;
+use self::joining::Joins;
 pub(crate) use self::source::Source;
 use self::subscribe::Subscriptions;
 use crate::frame::Frame;
@@ -81,7 +84,9 @@ pub struct Session {
     /// Largest frame the client accepts.
     client_frame_max: u32,
     peer: Peer,
+    shared: Rc<Shared>,
     acks: Acks,
+    joins: Joins,
     fetches: Fetches,
     subscriptions: Subscriptions,
     calls: Calls,
@@ -121,6 +126,8 @@ impl Session {
             features: 0,
             client_frame_max: 64 * 1024,
             peer: Peer { host: host.into(), client: "".into() },
+            shared: Rc::clone(shared),
+            joins: Joins::default(),
             fetches: Fetches::default(),
             subscriptions: Subscriptions::default(),
             calls: Calls::default(),
@@ -132,6 +139,7 @@ impl Session {
     /// Takes no more requests; what is in the outbox still goes out.
     pub(crate) fn close(&mut self) {
         self.phase = Phase::Closing;
+        self.joins = Joins::default();
     }
 
     /// The broker's clock.
@@ -248,6 +256,13 @@ impl Session {
             | Opcode::GroupList
             | Opcode::GroupDescribe
             | Opcode::GroupDelete => (features::GROUPS, "groups"),
+            Opcode::TransactionOpen
+            | Opcode::TransactionOffsets
+            | Opcode::TransactionEnd
+            | Opcode::TransactionList
+            | Opcode::TransactionDescribe
+            | Opcode::TransactionHanging
+            | Opcode::TransactionAbort => (features::TRANSACTIONS, "transactions"),
             _ => return None,
         };
         (self.features & bit == 0).then_some(name)
@@ -356,6 +371,7 @@ impl Conversation for Session {
         self.outbox.is_empty()
             && self.gathered == 0
             && self.acks.unanswered() == 0
+            && self.joins.is_empty()
             && self.calls.is_empty()
     }
 
@@ -366,6 +382,7 @@ impl Conversation for Session {
     fn may_receive(&mut self) -> bool {
         let unanswered = self.acks.unanswered() + self.fetches.len() + self.calls.len();
         !self.is_closing()
+            && self.joins.is_empty()
             && unanswered < self.options.in_flight_max as usize
             && self.outbox.encoded_len() < self.options.outbox_bytes_max
             && (!self.produces || self.broker.budget().admit(&self.signal))
@@ -432,6 +449,7 @@ impl Conversation for Session {
             let took = broker.clock().monotonic().saturating_sub(since);
             meter.answered(kind(opcode), took);
         });
+        self.go_on_joining(context);
         if self.is_closing() { false } else { self.deliver() }
     }
 

@@ -12,30 +12,53 @@ use onrush_protocol::{FrameHeader, Message as _, Opcode, WireError};
 
 use super::acks::failed;
 use super::errors::{epoch_error, wire_error};
+use super::joining::Join;
 use super::{Close, Session, Source};
 
 /// An idle connection keeps room for at most so many answers.
 const ANSWERS_KEPT: usize = 8;
 
 impl Session {
-    /// Gathers a produce request. What is wrong with it is answered at once.
+    /// Takes a produce request. What is wrong with it is answered at once.
     pub(super) fn produce(
         &mut self,
         turn: &mut Turn,
         header: &FrameHeader,
         source: Source,
     ) -> Result<(), Close> {
-        let correlation = header.correlation;
+        if !self.joins.is_empty() {
+            self.joins.hold(*header, source.kept(turn));
+            return Ok(());
+        }
         let request = ProduceRequest::decode(source.body(header, turn)).and_then(|request| {
             request.check_payload(source.payload_len(header)).map(|()| request)
         });
         let request = match request {
             Ok(request) => request,
             Err(error) => {
-                self.refuse(Opcode::Produce, correlation, &WireError::from(&error));
+                self.refuse(Opcode::Produce, header.correlation, &WireError::from(&error));
                 return Ok(());
             }
         };
+        match self.join(&request, source.payload(header, turn)) {
+            Join::Done => self.gather(turn, header, source, request),
+            Join::Refused(error) => self.refuse_produce(header, &request, error),
+            Join::Waits(adding) => {
+                self.joins.begin(*header, source.kept(turn), request, adding);
+                Ok(())
+            }
+        }
+    }
+
+    /// Gathers what may be appended.
+    pub(super) fn gather(
+        &mut self,
+        turn: &mut Turn,
+        header: &FrameHeader,
+        source: Source,
+        request: ProduceRequest,
+    ) -> Result<(), Close> {
+        let correlation = header.correlation;
         self.produces = true;
         let acks = match request.acks {
             Acks::None => BrokerAcks::None,

@@ -29,6 +29,22 @@ impl Source {
         }
     }
 
+    /// The same outside of the hot buffer: for who has to keep it over the turn.
+    pub(super) fn kept(self, turn: &Turn) -> Source {
+        match self {
+            Source::Wire(frame) => Source::Wire(frame.kept(turn)),
+            in_process @ Source::InProcess { .. } => in_process,
+        }
+    }
+
+    /// Its record batches, as far as they are there.
+    pub(super) fn payload<'a>(&'a self, header: &FrameHeader, turn: &'a Turn) -> &'a [u8] {
+        match self {
+            Source::Wire(frame) => &frame.bytes(turn)[header.payload_range()],
+            Source::InProcess { payload, .. } => payload,
+        }
+    }
+
     /// Has the turn keep it; tells where its record batches begin.
     pub(super) fn hold(self, header: &FrameHeader, turn: &mut Turn) -> Payload {
         match self {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use onrush_broker::{Cursor, Partition, Slice, SliceRead, Warming};
-use onrush_protocol::request::{CreditRequest, SubscribeRequest, UnsubscribeRequest};
+use onrush_protocol::request::{CreditRequest, Isolation, SubscribeRequest, UnsubscribeRequest};
 use onrush_protocol::response::{Deliver, SubscribeResponse, UnsubscribeResponse};
 use onrush_protocol::wire::Maybe;
 use onrush_protocol::{ErrorCode, Message as _, Opcode, WireError};
@@ -13,7 +13,7 @@ use onrush_record::Offset;
 
 use super::Session;
 use super::errors::{epoch_error, wire_error};
-use super::fetch::RETRY;
+use super::fetch::{RETRY, end, wake};
 
 /// What a subscription waits for.
 enum Waits {
@@ -31,6 +31,7 @@ enum Waits {
 
 struct Subscription {
     partition: Arc<Partition>,
+    isolation: Isolation,
     offset: Offset,
     cursor: Cursor,
     /// Below zero when a batch was larger than what was left.
@@ -125,6 +126,7 @@ impl Session {
         let leader_epoch = Maybe::some(partition.leader_epoch());
         let subscription = Subscription {
             partition,
+            isolation: request.isolation,
             offset: request.offset,
             cursor: Cursor::default(),
             credit: i64::try_from(request.credit).unwrap_or(i64::MAX),
@@ -133,7 +135,7 @@ impl Session {
         };
         self.subscriptions.all.insert(number, subscription);
         self.subscriptions.ready = true;
-        let (log_start, readable_end) = (ends.start, ends.last_stable);
+        let (log_start, readable_end) = (ends.start, end(request.isolation, &ends));
         Ok(SubscribeResponse { log_start, readable_end, leader_epoch })
     }
 
@@ -202,7 +204,7 @@ impl Session {
                     subscription: number,
                     error: Maybe::NONE,
                     log_start: Maybe::some(ends.start),
-                    readable_end: Maybe::some(ends.last_stable),
+                    readable_end: Maybe::some(end(subscription.isolation, &ends)),
                 };
                 self.outbox.push(Opcode::Deliver, Some(slice), |body| deliver.encode(body));
                 self.subscriptions.all.insert(number, subscription);
@@ -247,8 +249,13 @@ impl Session {
         let credit = u32::try_from(subscription.credit).unwrap_or(u32::MAX);
         let max = credit.min(self.options.deliver_frame_bytes);
         loop {
-            let Subscription { partition, offset, cursor, .. } = subscription;
-            match partition.fetch_committed(*offset, max, cursor) {
+            let Subscription { partition, isolation, offset, cursor, .. } = subscription;
+            let read = match isolation {
+                Isolation::ReadUncommitted => partition.fetch(*offset, max, cursor),
+                // Without what was aborted only once it is in memory.
+                Isolation::ReadCommitted => partition.fetch_committed(*offset, max, cursor),
+            };
+            match read {
                 Err(error) => return Turn::End(wire_error(&error)),
                 Ok(Some(read)) => return self.warmed(subscription, read),
                 Ok(None) if matches!(subscription.waits, Waits::Records) => {
@@ -257,7 +264,7 @@ impl Session {
                 }
                 Ok(None) => {
                     // Asked first and looked again afterwards, so that nothing slips between.
-                    partition.wake_on_stable(*offset, &self.signal);
+                    wake(*isolation, partition, *offset, &self.signal);
                     subscription.waits = Waits::Records;
                 }
             }
@@ -279,11 +286,14 @@ impl Session {
 }
 
 impl Subscription {
-    /// Takes what is in memory, but for what was aborted.
+    /// Takes what is in memory; for readers of committed records, without what was aborted.
     fn take(&mut self, read: SliceRead) -> Turn {
-        let read = match self.partition.decided(read) {
-            Ok(read) => read,
-            Err(error) => return Turn::End(wire_error(&error)),
+        let read = match self.isolation {
+            Isolation::ReadUncommitted => read,
+            Isolation::ReadCommitted => match self.partition.decided(read) {
+                Ok(read) => read,
+                Err(error) => return Turn::End(wire_error(&error)),
+            },
         };
         self.offset = read.next;
         self.credit -= i64::from(read.slice.len());

@@ -1,0 +1,132 @@
+//! How far a transactional producer is with its transaction: what may be done next.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use onrush_record::TopicId;
+use parking_lot::Mutex;
+
+use crate::error::{Error, Fenced};
+
+/// How far it is.
+#[derive(Clone, Debug)]
+pub(super) enum Phase {
+    /// No transaction is open.
+    Ready,
+    /// One is.
+    Open,
+    /// It is being committed; whether the broker has been asked for that.
+    Committing { asked: bool },
+    /// It can only be aborted, and why; whether the broker has done so already.
+    Failed { cause: Error, over: bool },
+    /// Another producer has taken over, for good.
+    Fenced(Error),
+}
+
+/// A producer's transactions.
+#[derive(Debug)]
+pub(super) struct Transactions {
+    pub(super) id: Arc<str>,
+    pub(super) timeout_ms: u32,
+    state: Mutex<State>,
+    /// Held by who ends a transaction: one at a time.
+    pub(super) ending: tokio::sync::Mutex<()>,
+    /// Topics whose offsets were committed.
+    pub(super) topics: Mutex<HashMap<Arc<str>, TopicId>>,
+}
+
+#[derive(Debug)]
+struct State {
+    phase: Phase,
+    /// The broker may have been asked to make something part of it.
+    touched: bool,
+}
+
+impl Transactions {
+    pub(super) fn new(id: Arc<str>, timeout_ms: u32) -> Self {
+        Self {
+            id,
+            timeout_ms,
+            state: Mutex::new(State { phase: Phase::Ready, touched: false }),
+            ending: tokio::sync::Mutex::new(()),
+            topics: Mutex::default(),
+        }
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        self.state.lock().phase.clone()
+    }
+
+    /// Goes on to `phase`; a transaction that is over leaves nothing behind.
+    pub(super) fn set(&self, phase: Phase) {
+        let mut state = self.state.lock();
+        if matches!(phase, Phase::Ready | Phase::Failed { over: true, .. }) {
+            state.touched = false;
+        }
+        state.phase = phase;
+    }
+
+    /// Opens one, if none is.
+    pub(super) fn begin(&self) -> Result<(), Error> {
+        let mut state = self.state.lock();
+        match &state.phase {
+            Phase::Ready => {
+                state.phase = Phase::Open;
+                Ok(())
+            }
+            Phase::Open | Phase::Committing { .. } => Err(Error::invalid(
+                "the last transaction has not ended: commit() or abort() it first",
+            )),
+            Phase::Failed { cause, .. } => Err(must_abort(cause)),
+            Phase::Fenced(error) => Err(error.clone()),
+        }
+    }
+
+    /// Something is about to be made part of it.
+    pub(super) fn touch(&self) {
+        self.state.lock().touched = true;
+    }
+
+    pub(super) fn is_touched(&self) -> bool {
+        self.state.lock().touched
+    }
+
+    /// Something in it has failed: from here on it can only be aborted. Gives whether that is news.
+    pub(super) fn fail(&self, cause: &Error) -> bool {
+        let mut state = self.state.lock();
+        let news = matches!(state.phase, Phase::Open | Phase::Committing { asked: false });
+        if news {
+            state.phase = Phase::Failed { cause: cause.clone(), over: false };
+        }
+        news
+    }
+
+    /// Why nothing can be made part of a transaction now, if so.
+    pub(super) fn check_open(&self) -> Result<(), Error> {
+        match &self.state.lock().phase {
+            Phase::Open => Ok(()),
+            Phase::Ready => Err(Error::invalid("no transaction is open: call begin() first")),
+            Phase::Committing { .. } => Err(Error::invalid(
+                "the transaction is being committed: await commit(), then begin() the next",
+            )),
+            Phase::Failed { cause, .. } => Err(must_abort(cause)),
+            Phase::Fenced(error) => Err(error.clone()),
+        }
+    }
+
+    /// Another producer has taken over.
+    pub(super) fn fenced(&self, answer: &Error) -> Error {
+        let id = Arc::clone(&self.id);
+        let error =
+            Error::Fenced(Arc::new(Fenced { transactional_id: id, reason: answer.to_string() }));
+        self.set(Phase::Fenced(error.clone()));
+        error
+    }
+}
+
+pub(super) fn must_abort(cause: &Error) -> Error {
+    match cause {
+        already @ Error::MustAbort(_) => already.clone(),
+        cause => Error::MustAbort(Arc::new(cause.clone())),
+    }
+}

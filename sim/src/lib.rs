@@ -1,4 +1,5 @@
-//! A simulated disk that keeps synced and unsynced bytes apart, and shows what a crash may leave.
+//! A simulated disk that keeps synced and unsynced bytes apart, and shows what a crash may leave; and
+//! the [`Judge`] of what the members of a group received.
 //!
 //! [`SimDisk`] is a [`Disk`](onrush_sys::Disk) in memory. Product code runs on it as on any other;
 //! meanwhile every change and every sync is recorded. Afterwards (or at any moment) the test asks
@@ -26,6 +27,7 @@ mod disk;
 mod fault;
 mod file;
 mod image;
+mod judge;
 mod op;
 mod oracle;
 mod replay;
@@ -33,4 +35,5 @@ mod replay;
 pub use crash::{CrashPlan, CrashPoint, CrashPolicy, CrashStates};
 pub use disk::SimDisk;
 pub use fault::{Fault, Operation};
+pub use judge::{Judge, Reader};
 pub use oracle::{Event, Expectation, Stored, Timeline};

@@ -21,6 +21,9 @@ pub(crate) struct Case {
     /// Whether it starts a broker of its own, and so cannot be run against another.
     #[serde(default)]
     pub(crate) own_broker: bool,
+    /// Whether it leaves a history of what members of a group received, to be judged.
+    #[serde(default)]
+    pub(crate) judged: bool,
     /// The ability of the broker that it needs and that is not there yet.
     pub(crate) waits_for: Option<String>,
 }
@@ -40,6 +43,11 @@ impl Case {
     /// The name as a file's.
     pub(crate) fn file_name(&self) -> String {
         format!("{}.log", self.name.replace('/', "-"))
+    }
+
+    /// Where its history goes, in the cache.
+    pub(crate) fn history(&self) -> String {
+        format!("histories/{}", self.name.replace('/', "-"))
     }
 }
 

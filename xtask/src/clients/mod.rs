@@ -2,6 +2,7 @@
 
 mod broker;
 mod cases;
+mod history;
 mod kits;
 mod runner;
 

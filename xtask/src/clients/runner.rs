@@ -2,6 +2,7 @@
 
 use super::Places;
 use super::cases::Case;
+use super::history;
 use super::kits::Kits;
 use anyhow::Context;
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -59,7 +60,7 @@ fn run(places: &Places, kits: &Kits, case: &Case, kafka: &str) -> Verdict {
     let log = places.cache.join("logs").join(case.file_name());
     let began = Instant::now();
     let problem = match execute(places, kits, case, kafka, &log) {
-        Ok(Some(status)) => problem(status, &log),
+        Ok(Some(status)) => problem(status, &log).or_else(|| judged(places, case)),
         Ok(None) => Some(format!("did not end within {} s", case.limit(places.long).as_secs())),
         Err(error) => Some(format!("{error:#}")),
     };
@@ -85,6 +86,13 @@ fn execute(
     let mut command = kits.command(places, case)?;
     if places.long {
         command.env("ONRUSH_TESTS", "all");
+    }
+    if case.judged {
+        let history = places.cache.join(case.history());
+        // Of an earlier run nothing may be left.
+        let _ = std::fs::remove_dir_all(&history);
+        std::fs::create_dir_all(&history).context("cannot make the history's folder")?;
+        command.env("HISTORY", history);
     }
     let mut child = command
         .env("KAFKA", kafka)
@@ -116,6 +124,18 @@ fn execute(
         }
         Ok(if over { None } else { Some(status?) })
     })
+}
+
+/// What is wrong with the history that a case has left.
+fn judged(places: &Places, case: &Case) -> Option<String> {
+    let folder = places.cache.join(case.history());
+    match case.judged.then(|| history::judge(&folder))? {
+        Ok(received) => {
+            println!("  judged   {}: {received} records received", case.name);
+            None
+        }
+        Err(error) => Some(format!("its history is wrong: {error:#}; see {}", folder.display())),
+    }
 }
 
 /// What is wrong with a case that ended: a status, a failed check, or no check at all.

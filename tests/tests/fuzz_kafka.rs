@@ -35,7 +35,7 @@ fn fuzz<M: Message>(broker: &BrokerProcess, told: &ApiVersionsResponse, seed: Se
         let mut dice = seed.dice(part << 16 | u64::from(M::KEY.0.unsigned_abs()));
         let tries = (0..30).filter_map(|_| grow::<M>(version, &mut dice));
         let valid: Vec<Encoding> = tries.take(3).collect();
-        for _ in 0..rounds(2) {
+        for _ in 0..rounds(10) {
             for encoding in &valid {
                 let other = &valid[dice.below(valid.len())];
                 let body = encoding.spoil(other, &mut dice);

@@ -333,8 +333,8 @@ impl TransactionCoordinator {
     /// Lets all that is due by `now_ms` happen; tells when something is due next.
     pub(crate) fn expire(&self, now_ms: i64) -> Option<i64> {
         let due = self.state.lock().transactions.due(now_ms);
-        for due in due {
-            if let Err(error) = self.let_happen(due) {
+        for id in due {
+            if let Err(error) = self.let_happen(now_ms, &id) {
                 tracing::warn!(%error, "cannot end a transaction that took too long, or forget one");
             }
         }
@@ -348,29 +348,22 @@ impl TransactionCoordinator {
         next
     }
 
-    fn let_happen(&self, due: Due) -> Result<()> {
+    /// Does what is due of an id, if it still is.
+    fn let_happen(&self, now_ms: i64, id: &Arc<str>) -> Result<()> {
         self.journal.check()?;
         let Some(journal) = self.journal.get() else { return Ok(()) };
-        match due {
-            Due::TimedOut(id, ending) => {
-                {
-                    let mut state = self.state.lock();
-                    let open = state.transactions.get(&id).is_some_and(|known| {
-                        known.times_out_at().is_some() && known.current.fencing() == ending.next
-                    });
-                    if !open {
-                        return Ok(());
-                    }
-                    state.transactions.begin_ending(&id, ending);
+        {
+            let mut state = self.state.lock();
+            match state.transactions.due_of(now_ms, id) {
+                None => return Ok(()),
+                Some(Due::Expired(event)) => {
+                    return self.write(&journal, &mut state, event).map(drop);
                 }
-                tracing::info!(%id, "aborting a transaction that took too long");
-                self.carry(&id, None)
-            }
-            Due::Expired(event) => {
-                let mut state = self.state.lock();
-                self.write(&journal, &mut state, event).map(drop)
+                Some(Due::TimedOut(ending)) => state.transactions.begin_ending(id, ending),
             }
         }
+        tracing::info!(%id, "aborting a transaction that took too long");
+        self.carry(id, None)
     }
 
     /// The state in records, with the offset it is of, for a snapshot.

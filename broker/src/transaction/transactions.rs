@@ -12,10 +12,18 @@ use onrush_record::{Offset, ProducerId};
 use super::event::TransactionEvent;
 use super::state::{Ending, Identity, LAST_EPOCH, Transaction, TransactionState};
 use super::{TransactionError, TransactionSettings};
-use crate::group::TopicPartition;
+use crate::group::{GROUP_ID_MAX_LEN, TopicPartition};
 
 /// Longest transactional id, in bytes.
 const ID_MAX_LEN: usize = 32 * 1024;
+
+/// The most partitions of one transaction.
+const PARTITIONS_MAX: usize = 1_000_000;
+/// The most groups of one transaction.
+///
+/// Its decision is one record, with all that takes part. These bounds keep it below what the journal
+/// takes: a transaction that had grown beyond that could be neither committed nor aborted.
+const GROUPS_MAX: usize = 1_000;
 
 /// What becomes of a producer that introduces itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,7 +55,7 @@ pub(crate) enum End {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Due {
     /// A transaction has taken too long: abort it.
-    TimedOut(Arc<str>, Ending),
+    TimedOut(Ending),
     /// An id has not been used for long.
     Expired(TransactionEvent),
 }
@@ -158,6 +166,15 @@ impl Transactions {
             .collect();
         if partitions.is_empty() && groups.is_empty() {
             return Ok(None);
+        }
+        let before = if open { (known.partitions.len(), known.groups.len()) } else { (0, 0) };
+        if before.0 + partitions.len() > PARTITIONS_MAX || before.1 + groups.len() > GROUPS_MAX {
+            let reason = "at most 1000000 partitions and 1000 groups take part in one";
+            return Err(known.invalid(reason));
+        }
+        if let Some(group) = groups.iter().find(|group| group.len() > GROUP_ID_MAX_LEN) {
+            let (producer, group) = (who.producer, group.chars().take(100).collect());
+            return Err(TransactionError::GroupNotAdded { producer, group });
         }
         let id = Arc::clone(&known.id);
         Ok(Some(TransactionEvent::Added { id, at_ms: now_ms, partitions, groups }))
@@ -317,20 +334,22 @@ impl Transactions {
         known.is_some_and(|known| known.partitions.contains_key(&partition))
     }
 
-    /// What is due by `now_ms`. It stays due until it is done.
-    pub(crate) fn due(&self, now_ms: i64) -> Vec<Due> {
+    /// The ids of which something is due by `now_ms`. It stays due until it is done.
+    pub(crate) fn due(&self, now_ms: i64) -> Vec<Arc<str>> {
         let due = self.due.iter().take_while(|(at_ms, _)| *at_ms <= now_ms);
-        let due = due.filter_map(|(_, id)| {
-            let known = self.by_id.get(id)?;
-            Some(if known.state == TransactionState::Ongoing {
-                let fencing = known.current.fencing();
-                let ending = Ending { commits: false, next: fencing, marker: fencing };
-                Due::TimedOut(Arc::clone(id), ending)
-            } else {
-                Due::Expired(TransactionEvent::Removed { id: Arc::clone(id) })
-            })
-        });
-        due.collect()
+        due.map(|(_, id)| Arc::clone(id)).collect()
+    }
+
+    /// What is due of an id. To be asked at the very moment at which it is done: the producer may
+    /// have ended its transaction, or begun one, since the id was found to be due.
+    pub(crate) fn due_of(&self, now_ms: i64, id: &str) -> Option<Due> {
+        let known = self.by_id.get(id)?;
+        self.due_at(known).filter(|at_ms| *at_ms <= now_ms)?;
+        if known.state != TransactionState::Ongoing {
+            return Some(Due::Expired(TransactionEvent::Removed { id: Arc::clone(&known.id) }));
+        }
+        let fencing = known.current.fencing();
+        Some(Due::TimedOut(Ending { commits: false, next: fencing, marker: fencing }))
     }
 
     /// When something is due next.

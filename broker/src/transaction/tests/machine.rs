@@ -179,18 +179,39 @@ fn what_takes_too_long_is_due_and_so_is_what_nobody_uses() {
     add(&mut all, 100, who);
     assert_eq!(all.next_due(), Some(1100));
     assert!(all.due(1099).is_empty());
-    let due = all.due(1100);
-    assert!(
-        matches!(&due[..], [Due::TimedOut(_, ending)] if !ending.commits && ending.next == who.fencing())
-    );
+    assert_eq!(all.due(1100).len(), 1);
+    let Some(Due::TimedOut(ending)) = all.due_of(1100, "a") else { panic!() };
+    assert!(!ending.commits && ending.next == who.fencing());
     decide(&mut all, who, false, false);
     assert_eq!(all.next_due(), None, "what is decided has no time");
     complete(&mut all);
     assert_eq!(all.next_due(), Some(10_000));
-    let Some(Due::Expired(event)) = all.due(10_000).pop() else { panic!() };
+    assert_eq!(all.due(10_000).len(), 1);
+    let Some(Due::Expired(event)) = all.due_of(10_000, "a") else { panic!() };
     all.apply(event, Offset::ZERO);
     assert!(all.get("a").is_none());
     assert!(all.admits(who, PARTITION, Offset::ZERO).is_err());
+}
+
+/// A producer that does something just then is not taken for the one that did nothing.
+#[test]
+fn what_was_due_may_not_be_any_more() {
+    let mut all = machine();
+    let who = init(&mut all, None);
+    add(&mut all, 100, who);
+    assert_eq!(all.due(1100).len(), 1);
+    decide(&mut all, who, true, false);
+    complete(&mut all);
+    let event = all.add(1090, "a", who, &[PARTITION], &[]).unwrap().unwrap();
+    all.apply(event, Offset::ZERO);
+    assert_eq!(all.due_of(1100, "a"), None, "this one has only begun");
+    decide(&mut all, who, true, false);
+    complete(&mut all);
+    let idle_until = all.next_due().unwrap();
+    assert_eq!(all.due(idle_until).len(), 1);
+    let event = all.add(idle_until, "a", who, &[PARTITION], &[]).unwrap().unwrap();
+    all.apply(event, Offset::ZERO);
+    assert_eq!(all.due_of(idle_until, "a"), None, "an open transaction is not forgotten");
 }
 
 #[test]
@@ -206,4 +227,23 @@ fn what_was_decided_stays_so() {
     complete(&mut all);
     assert_eq!(all.complete(0, "a"), None);
     assert!(all.get("a").unwrap().partitions.is_empty());
+}
+
+/// Else no record could hold its decision, and nothing could ever end it.
+#[test]
+fn a_transaction_stays_small_enough_to_be_decided() {
+    let mut all = machine();
+    let who = init(&mut all, None);
+    let name = |number: usize| format!("{number:0>32767}");
+    for number in 0..1000 {
+        let event = all.add(0, "a", who, &[], &[&name(number)]).unwrap().unwrap();
+        all.apply(event, Offset::ZERO);
+    }
+    assert!(all.add(0, "a", who, &[], &[&name(1000)]).is_err());
+    assert_eq!(all.add(0, "a", who, &[], &[&name(7)]), Ok(None), "it takes part already");
+    assert!(all.add(0, "a", who, &[], &["x".repeat(32_768).as_str()]).is_err());
+    let Ok(End::Begin(ending)) = all.end("a", who, true, false, None) else { panic!() };
+    all.begin_ending("a", ending);
+    let decision = all.decide(0, "a").unwrap().encode();
+    assert!(decision.len() < 60 << 20, "{} bytes", decision.len());
 }

@@ -163,9 +163,9 @@ impl World {
             }
             Step::Pass { ms } => {
                 self.now_ms += ms;
-                for due in self.all.due(self.now_ms) {
-                    match due {
-                        Due::TimedOut(id, ending) => self.all.begin_ending(&id, ending),
+                for id in self.all.due(self.now_ms) {
+                    match self.all.due_of(self.now_ms, &id).unwrap() {
+                        Due::TimedOut(ending) => self.all.begin_ending(&id, ending),
                         Due::Expired(event) => self.write(event),
                     }
                 }

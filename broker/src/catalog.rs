@@ -1,4 +1,4 @@
-//! All topics: what was decided about them, and the live ones.
+//! All topics: what was decided about them, and the live ones; and what was decided about clients.
 //!
 //! A decision goes into the metadata journal first. What it changes takes effect when it is durable
 //! there, whoever still waits for it: so nobody ever acts on what a crash could take back.
@@ -14,6 +14,7 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::journal::Journal;
 use crate::metadata::{Metadata, Record};
+use crate::quota::QuotaTable;
 use crate::services::Services;
 use crate::settings::Overrides;
 use crate::topic::TopicConfig;
@@ -27,6 +28,8 @@ pub(crate) enum Change {
     Delete(Arc<Topic>),
     Configure(Arc<Topic>, Overrides, Box<TopicConfig>),
     Grow(Arc<Topic>, Vec<Arc<Partition>>),
+    /// All quotas of clients from here on.
+    Quotas(QuotaTable),
     /// It has none.
     Nothing,
 }
@@ -75,6 +78,11 @@ impl Catalog {
 
     pub(crate) fn cluster_id(&self) -> [u8; 16] {
         self.decided.lock().metadata.cluster_id
+    }
+
+    /// All quotas as they were decided.
+    pub(crate) fn quotas(&self) -> QuotaTable {
+        self.decided.lock().metadata.quotas.clone()
     }
 
     /// Claims the name of a topic that is to be created or grown, until the claim is dropped.
@@ -159,6 +167,7 @@ impl Catalog {
             Change::Grow(topic, partitions) => {
                 topic.add(partitions.iter().cloned().map(Ok));
             }
+            Change::Quotas(table) => self.services.quotas.replace(table.clone()),
             Change::Nothing => {}
         }
     }

@@ -280,7 +280,7 @@ impl Coordinator {
                     self.note(&journal, &events);
                 }
             }
-            Change::Configure(..) | Change::Nothing => {}
+            Change::Configure(..) | Change::Quotas(..) | Change::Nothing => {}
         }
     }
 

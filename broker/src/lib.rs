@@ -37,6 +37,8 @@ mod metrics;
 mod partition;
 mod producer;
 mod producer_ids;
+mod quota;
+mod quota_calls;
 mod scrape;
 mod services;
 mod settings;
@@ -75,6 +77,7 @@ pub use partition::{Ends, ListedOffset, OffsetSpec, Partition, Placed, ProduceBa
 pub use producer::{AbortedTransaction, ActiveProducer};
 pub use prometheus_client::metrics::counter::Counter;
 pub use prometheus_client::metrics::gauge::Gauge;
+pub use quota::{QuotaEntity, QuotaKind, QuotaLimits};
 pub use settings::{ConfigEntry, ConfigSource, Overrides};
 pub use sharing::{ShareAcquire, ShareAcquired};
 pub use signal::Signal;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use onrush_record::TopicId;
 
 use crate::codec::{Decoder, Encoder};
+use crate::quota::{QuotaEntity, QuotaLimits, QuotaTable};
 use crate::settings::Overrides;
 
 /// One thing that has been decided. Tags and layouts are a file format: add, never change.
@@ -22,6 +23,8 @@ pub(crate) enum Record {
     PartitionsAdded { id: TopicId, partitions: u32 },
     /// Producer ids below this may have been given out.
     ProducerIdsTaken { below: i64 },
+    /// A client's quota, or that of any client; one that limits nothing is gone.
+    QuotaSet { entity: QuotaEntity, limits: QuotaLimits },
 }
 
 impl Record {
@@ -40,6 +43,14 @@ impl Record {
                 out.u8(5).bytes(&id.bytes()).u32(*partitions)
             }
             Record::ProducerIdsTaken { below } => out.u8(6).i64(*below),
+            Record::QuotaSet { entity, limits } => {
+                match entity {
+                    QuotaEntity::AnyClient => out.u8(7).u8(0),
+                    QuotaEntity::Client(name) => out.u8(7).u8(1).str(name),
+                };
+                let rate = |rate: Option<u64>| rate.unwrap_or(0).to_le_bytes();
+                out.bytes(&rate(limits.produce)).bytes(&rate(limits.fetch))
+            }
         };
         out.finish()
     }
@@ -62,6 +73,16 @@ impl Record {
                 Record::PartitionsAdded { id: TopicId::new(from.array()?), partitions: from.u32()? }
             }
             6 => Record::ProducerIdsTaken { below: from.i64()? },
+            7 => {
+                let entity = match from.u8()? {
+                    0 => QuotaEntity::AnyClient,
+                    1 => QuotaEntity::Client(from.str()?),
+                    _ => return None,
+                };
+                let mut rate = || from.u64().map(|rate| (rate > 0).then_some(rate));
+                let limits = QuotaLimits { produce: rate()?, fetch: rate()? };
+                Record::QuotaSet { entity, limits }
+            }
             _ => return None,
         };
         from.is_empty().then_some(record)
@@ -84,6 +105,7 @@ pub(crate) struct Metadata {
     names: HashMap<String, TopicId>,
     /// Producer ids from here on were never given out.
     pub(crate) next_producer_id: i64,
+    pub(crate) quotas: QuotaTable,
 }
 
 impl Metadata {
@@ -114,6 +136,12 @@ impl Metadata {
             Record::ProducerIdsTaken { below } => {
                 self.next_producer_id = self.next_producer_id.max(below);
             }
+            Record::QuotaSet { entity, limits } if limits.is_empty() => {
+                self.quotas.remove(&entity);
+            }
+            Record::QuotaSet { entity, limits } => {
+                self.quotas.insert(entity, limits);
+            }
         }
     }
 
@@ -133,13 +161,21 @@ impl Metadata {
             partitions: topic.partitions,
             overrides: topic.overrides.clone(),
         });
-        first.into_iter().chain(topics).map(|record| record.encode()).collect()
+        let quotas = self
+            .quotas
+            .iter()
+            .map(|(entity, limits)| Record::QuotaSet { entity: entity.clone(), limits: *limits });
+        first.into_iter().chain(topics).chain(quotas).map(|record| record.encode()).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn quota(entity: QuotaEntity, produce: Option<u64>, fetch: Option<u64>) -> Record {
+        Record::QuotaSet { entity, limits: QuotaLimits { produce, fetch } }
+    }
 
     fn records() -> Vec<Record> {
         let id = |n| TopicId::new([n; 16]);
@@ -159,6 +195,10 @@ mod tests {
             Record::TopicDeleted { id: id(1) },
             created(3, "one"),
             Record::ProducerIdsTaken { below: 2000 },
+            quota(QuotaEntity::AnyClient, Some(7), None),
+            quota(QuotaEntity::Client("a".to_owned()), None, Some(1 << 40)),
+            quota(QuotaEntity::Client("b".to_owned()), Some(1), Some(2)),
+            quota(QuotaEntity::Client("b".to_owned()), None, None),
         ]
     }
 
@@ -179,6 +219,7 @@ mod tests {
         records().into_iter().for_each(|record| metadata.apply(record));
         assert_eq!(metadata.id_of("one"), Some(TopicId::new([3; 16])));
         assert_eq!(metadata.topics.len(), 2);
+        assert_eq!(metadata.quotas.len(), 2);
         let mut again = Metadata::default();
         for bytes in metadata.snapshot() {
             again.apply(Record::decode(&bytes).unwrap());

@@ -9,6 +9,7 @@ use onrush_sys::{Clock, Random};
 use crate::budget::Budget;
 use crate::io_queue::IoQueue;
 use crate::metrics::Metrics;
+use crate::quota::Quotas;
 use crate::shared_log::SharedLog;
 use crate::space::Space;
 use crate::sync_queue::SyncQueue;
@@ -27,6 +28,7 @@ pub(crate) struct Services {
     pub(crate) sync: SyncQueue<SharedLog>,
     pub(crate) io: IoQueue,
     pub(crate) space: Space,
+    pub(crate) quotas: Quotas,
     /// Who says what is part of a transaction. It holds these services itself.
     pub(crate) transactions: OnceLock<Weak<TransactionCoordinator>>,
     /// Something has become due earlier than the I/O loop knows.
@@ -53,6 +55,7 @@ impl Services {
             sync: SyncQueue::new(config.sync_bytes),
             io: IoQueue::default(),
             space: Space::new(Arc::clone(&storage.disk), &config),
+            quotas: Quotas::default(),
             transactions: OnceLock::new(),
             tick_wanted: AtomicBool::new(false),
             stopping: AtomicBool::new(false),

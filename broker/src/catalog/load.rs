@@ -52,6 +52,7 @@ impl Catalog {
             journal.append(&[created.encode()])?;
             metadata.apply(created);
         }
+        services.quotas.replace(metadata.quotas.clone());
         let (topics, opened) = open_topics(services, &metadata, clean);
         let mut live = Live::default();
         for topic in topics {

@@ -225,7 +225,7 @@ impl Sharing {
                 }
                 self.waiting.wake(&events);
             }
-            Change::Configure(..) | Change::Nothing => {}
+            Change::Configure(..) | Change::Quotas(..) | Change::Nothing => {}
         }
     }
 

@@ -45,6 +45,8 @@ serve! {
     ELECT_LEADERS 0..=2 ElectLeadersRequest => replicas::elect_leaders,
     DELETE_GROUPS 0..=2 DeleteGroupsRequest => group::delete_groups,
     INCREMENTAL_ALTER_CONFIGS 0..=1 IncrementalAlterConfigsRequest => configs::incremental_alter_configs,
+    DESCRIBE_CLIENT_QUOTAS 0..=1 DescribeClientQuotasRequest => quotas::describe_client_quotas,
+    ALTER_CLIENT_QUOTAS 0..=1 AlterClientQuotasRequest => quotas::alter_client_quotas,
     ALTER_PARTITION_REASSIGNMENTS 0..=1 AlterPartitionReassignmentsRequest => replicas::alter_partition_reassignments,
     LIST_PARTITION_REASSIGNMENTS 0..=0 ListPartitionReassignmentsRequest => replicas::list_partition_reassignments,
     OFFSET_DELETE 0..=0 OffsetDeleteRequest => group::offset_delete,

@@ -17,6 +17,7 @@ pub(crate) mod offsets;
 mod operations;
 mod placement;
 pub(crate) mod producer_id;
+pub(crate) mod quotas;
 pub(crate) mod replicas;
 pub(crate) mod security;
 pub(crate) mod share;

@@ -6,7 +6,7 @@ mod source;
 
 use std::time::Duration;
 
-use onrush_broker::Warming;
+use onrush_broker::{QuotaKind, Warming};
 use onrush_gateway_net::Conversation as _;
 use onrush_kafka_protocol::messages::FetchRequest;
 use onrush_kafka_protocol::{ApiKey, ErrorCode, Message as _, Reader, TopicRef};
@@ -138,7 +138,8 @@ impl Session {
                 }
             }
         };
-        self.send(found.encode(fetch.head, &fetch.topics));
+        let throttle_time_ms = self.charge(QuotaKind::Fetch, found.bytes);
+        self.send(found.encode(fetch.head, &fetch.topics, throttle_time_ms));
         let took = self.context.now().saturating_sub(fetch.since);
         self.meter.answered(kind(ApiKey::FETCH), took);
         true

@@ -8,6 +8,7 @@
 mod fetch;
 mod frame;
 mod joining;
+mod muted;
 mod produce;
 mod queue;
 mod topic;
@@ -25,6 +26,7 @@ use onrush_gateway_net::{Conversation, Inbox, Lanes, Outbox, Shared, Source, Tai
 use onrush_kafka_protocol::{ApiKey, RequestHeader, response_frame};
 
 use self::frame::{Broken, Head, frame_len};
+use self::muted::Muted;
 pub(crate) use self::queue::waits;
 use self::queue::{Queue, Running};
 use crate::context::Context;
@@ -47,6 +49,8 @@ pub struct Session {
     gathered: usize,
     /// Has it ever sent records? Only then the byte budget concerns it.
     produces: bool,
+    /// Whether its client is over its quota.
+    muted: Muted,
     /// What is in the outbox still goes out, then the connection ends.
     closing: bool,
     /// No deadline comes before this one.
@@ -67,6 +71,7 @@ impl Session {
             lanes: Lanes::default(),
             gathered: 0,
             produces: false,
+            muted: Muted::default(),
             closing: false,
             soonest: None,
         }
@@ -104,7 +109,7 @@ impl Session {
     /// Takes one whole frame: begins it, or keeps it until those before it are answered.
     fn frame(&mut self, turn: &mut Turn, source: Source) {
         let head = Head::read(source.bytes(turn));
-        if self.queue.may_begin(head) {
+        if self.queue.may_begin(head) && !self.is_muted() {
             return self.begin(turn, head, source);
         }
         self.queue.waiting.push(source, turn, self.context.broker.budget());
@@ -127,6 +132,7 @@ impl Session {
             Ok(header) => header,
             Err(error) => return self.close(&Unreadable(head, &error)),
         };
+        self.muted.calls_itself(header.client_id);
         let body = &frame[reader.position()..];
         match head.key {
             ApiKey::FETCH => self.fetch(head, body),
@@ -188,6 +194,9 @@ impl Session {
                 },
                 _ => {}
             }
+            if self.is_muted() {
+                return false;
+            }
             let shared = Rc::clone(&self.shared);
             let mut turn = shared.turn.borrow_mut();
             let Some((head, source)) = self.queue.next(&turn) else { return false };
@@ -228,6 +237,7 @@ impl Conversation for Session {
             && self.queue.waiting.is_empty()
             && self.queue.running.len() < self.context.options.in_flight_max as usize
             && self.outbox.encoded_len() < self.context.options.outbox_bytes_max
+            && !self.is_muted()
             && (!self.produces || self.context.broker.budget().admit(&self.signal))
     }
 
@@ -317,6 +327,7 @@ impl Conversation for Session {
             Some(Running::Fetch(fetch)) => fetch.deadline(),
             _ => None,
         };
-        self.soonest = [self.lanes.deadline(), fetch].into_iter().flatten().min();
+        let muted = self.muted.deadline(self.context.now());
+        self.soonest = [self.lanes.deadline(), fetch, muted].into_iter().flatten().min();
     }
 }

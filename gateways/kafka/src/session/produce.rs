@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use onrush_broker::{Acks, DurableMark, Error, Partition, Placed};
+use onrush_broker::{Acks, DurableMark, Error, Partition, Placed, QuotaKind};
 use onrush_gateway_net::{
     Conversation as _, Entry, Outcome, Place, RequestKey, Source, Turn, Waiting,
 };
@@ -58,14 +58,17 @@ pub(super) struct Part {
 impl Session {
     /// Gathers a produce request.
     pub(super) fn produce(&mut self, turn: &mut Turn, head: Head, source: Source) {
-        let asked = match self.take_apart(head, source.bytes(turn)) {
+        let bytes = source.bytes(turn);
+        let length = bytes.len() as u64;
+        let (mut asked, joins) = match self.take_apart(head, bytes) {
             Ok(asked) => asked,
             Err(error) => return self.close(&Unreadable(head, &error)),
         };
         self.produces = true;
-        match asked {
-            (asked, Some(id)) => self.join(turn, source, id, asked),
-            (asked, None) => self.gather(turn, source, asked),
+        asked.unanswered.throttle_time_ms = self.charge(QuotaKind::Produce, length);
+        match joins {
+            Some(id) => self.join(turn, source, id, asked),
+            None => self.gather(turn, source, asked),
         }
     }
 
@@ -108,8 +111,13 @@ impl Session {
     }
 
     /// Also tells the transaction that its partitions have to be added to first.
-    fn take_apart(&self, head: Head, frame: &[u8]) -> Result<(Asked, Option<String>), DecodeError> {
-        let (_, mut reader) = Head::header(frame)?;
+    fn take_apart(
+        &mut self,
+        head: Head,
+        frame: &[u8],
+    ) -> Result<(Asked, Option<String>), DecodeError> {
+        let (header, mut reader) = Head::header(frame)?;
+        self.muted.calls_itself(header.client_id);
         let view = ProduceView::decode(&mut reader, head.version)?;
         let mut asked = Asked {
             acks: view.acks,

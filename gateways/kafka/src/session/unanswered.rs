@@ -21,6 +21,8 @@ pub(super) struct Unanswered {
     /// The parts, topic by topic.
     parts: SmallVec<[Part; 1]>,
     missing: usize,
+    /// How long the client is told to wait before it sends more.
+    pub(super) throttle_time_ms: i32,
 }
 
 /// One partition of the request.
@@ -35,7 +37,8 @@ pub(super) type Outcome = Result<Placed, Refusal>;
 impl Unanswered {
     /// A request without any part yet.
     pub(super) fn new(head: Head, since: Duration) -> Self {
-        Self { head, since, topics: SmallVec::new(), parts: SmallVec::new(), missing: 0 }
+        let (topics, parts) = (SmallVec::new(), SmallVec::new());
+        Self { head, since, topics, parts, missing: 0, throttle_time_ms: 0 }
     }
 
     /// When it began.
@@ -90,7 +93,7 @@ impl Unanswered {
                 writer.partition(&part.answer())?;
             }
         }
-        writer.finish(0)?;
+        writer.finish(self.throttle_time_ms)?;
         Ok(frame)
     }
 }

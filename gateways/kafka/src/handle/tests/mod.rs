@@ -8,6 +8,7 @@ mod metadata;
 mod offset_fetch;
 mod offsets;
 mod others;
+mod quotas;
 mod seen;
 mod shares;
 mod topics;

@@ -110,11 +110,16 @@ impl Found {
     }
 
     /// The answer, whose parts are of these topics.
-    pub(super) fn encode(self, head: Head, topics: &[(Named, usize)]) -> Encoded {
+    pub(super) fn encode(
+        self,
+        head: Head,
+        topics: &[(Named, usize)],
+        throttle_time_ms: i32,
+    ) -> Encoded {
         let mut frame = Vec::with_capacity(64 + 64 * self.parts.len());
         let mut splices = Vec::new();
         let Head { version, correlation, .. } = head;
-        let top = FetchedTop::default();
+        let top = FetchedTop { throttle_time_ms, ..FetchedTop::default() };
         let mut writer =
             FetchResponseWriter::begin(&mut frame, version, correlation, top, topics.len())?;
         let mut parts = self.parts.into_iter();

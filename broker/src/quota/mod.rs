@@ -1,0 +1,178 @@
+//! Quotas: how many bytes a second a client may send or fetch.
+//!
+//! Clients are told apart by what they call themselves, as in Kafka where there are no users. A quota
+//! is kept in the metadata journal. What a gateway answers is charged to the client; where that is
+//! more than it may, the gateway tells it to wait, and takes nothing more from its connection until
+//! then. Nothing is refused, and nothing waits before it is done.
+
+mod bucket;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use bucket::Bucket;
+
+/// The longest that a client is told to wait at once; what it owes beyond that is waited for the
+/// next time. Shorter than any client's patience for an answer.
+const WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// Clients beyond which those that owe nothing are forgotten.
+const CLIENTS_MAX: usize = 10_000;
+
+/// Whose quota it is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum QuotaEntity {
+    /// Each client's that has none of its own.
+    AnyClient,
+    /// A client's, by what it calls itself.
+    Client(String),
+}
+
+/// What is limited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QuotaKind {
+    /// What clients send.
+    Produce,
+    /// What they fetch.
+    Fetch,
+}
+
+/// A quota: bytes a second; None: not limited here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QuotaLimits {
+    /// Of what is sent.
+    pub produce: Option<u64>,
+    /// Of what is fetched.
+    pub fetch: Option<u64>,
+}
+
+impl QuotaLimits {
+    /// Whether nothing is limited.
+    pub fn is_empty(&self) -> bool {
+        self.produce.is_none() && self.fetch.is_none()
+    }
+
+    fn of(&self, kind: QuotaKind) -> Option<u64> {
+        match kind {
+            QuotaKind::Produce => self.produce,
+            QuotaKind::Fetch => self.fetch,
+        }
+    }
+}
+
+/// All quotas, by whose they are.
+pub(crate) type QuotaTable = BTreeMap<QuotaEntity, QuotaLimits>;
+
+/// The quotas in force, and what clients have used of them.
+#[derive(Debug, Default)]
+pub(crate) struct Quotas {
+    /// There are any: a broker without quotas takes no lock for them.
+    limited: AtomicBool,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Of any client.
+    any: QuotaLimits,
+    /// Of those that have their own.
+    own: HashMap<String, QuotaLimits>,
+    produced: HashMap<String, Bucket>,
+    fetched: HashMap<String, Bucket>,
+}
+
+impl Quotas {
+    /// Puts other quotas in force. What clients owe by the old ones is forgiven.
+    pub(crate) fn replace(&self, table: QuotaTable) {
+        let mut state = self.state.lock();
+        self.limited.store(!table.is_empty(), Ordering::SeqCst);
+        *state = State::default();
+        for (entity, limits) in table {
+            match entity {
+                QuotaEntity::AnyClient => state.any = limits,
+                QuotaEntity::Client(name) => drop(state.own.insert(name, limits)),
+            }
+        }
+    }
+
+    /// Charges bytes to a client; tells how long it is to wait.
+    pub(crate) fn charge(
+        &self,
+        now: Duration,
+        client: &str,
+        kind: QuotaKind,
+        bytes: u64,
+    ) -> Duration {
+        if !self.limited.load(Ordering::Relaxed) {
+            return Duration::ZERO;
+        }
+        let mut state = self.state.lock();
+        let State { any, own, produced, fetched } = &mut *state;
+        let own = own.get(client).and_then(|own| own.of(kind));
+        let Some(rate) = own.or(any.of(kind)) else { return Duration::ZERO };
+        let buckets = match kind {
+            QuotaKind::Produce => produced,
+            QuotaKind::Fetch => fetched,
+        };
+        if let Some(bucket) = buckets.get_mut(client) {
+            return bucket.take(now, bytes, rate).min(WAIT_MAX);
+        }
+        if buckets.len() >= CLIENTS_MAX {
+            buckets.retain(|_, bucket| !bucket.is_full(now));
+        }
+        let mut bucket = Bucket::default();
+        let wait = bucket.take(now, bytes, rate).min(WAIT_MAX);
+        // One that would owe nothing is not worth remembering among so many others.
+        if buckets.len() < CLIENTS_MAX || !wait.is_zero() {
+            buckets.insert(client.to_owned(), bucket);
+        }
+        wait
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Duration = Duration::from_secs(100);
+
+    fn limits(produce: u64) -> QuotaLimits {
+        QuotaLimits { produce: Some(produce), fetch: None }
+    }
+
+    #[test]
+    fn a_quota_of_its_own_comes_before_that_of_any_client() {
+        let quotas = Quotas::default();
+        assert_eq!(quotas.charge(NOW, "a", QuotaKind::Produce, 1 << 40), Duration::ZERO);
+        let own = QuotaLimits { fetch: Some(10), ..limits(100) };
+        quotas.replace(BTreeMap::from([
+            (QuotaEntity::AnyClient, limits(10)),
+            (QuotaEntity::Client("a".to_owned()), own),
+            (QuotaEntity::Client("b".to_owned()), QuotaLimits { produce: None, fetch: Some(5) }),
+        ]));
+        let charge = |client: &str, kind| quotas.charge(NOW, client, kind, 200).as_secs();
+        assert_eq!(charge("a", QuotaKind::Produce), 1);
+        assert_eq!(charge("b", QuotaKind::Produce), 10, "no more is asked for at once");
+        assert_eq!(charge("", QuotaKind::Produce), 10);
+        assert_eq!(charge("", QuotaKind::Fetch), 0);
+        assert_eq!(charge("a", QuotaKind::Fetch), 10);
+        quotas.replace(QuotaTable::new());
+        assert_eq!(charge("a", QuotaKind::Produce), 0);
+    }
+
+    #[test]
+    fn what_clients_call_themselves_does_not_fill_the_memory() {
+        let quotas = Quotas::default();
+        quotas.replace(BTreeMap::from([(QuotaEntity::AnyClient, limits(1000))]));
+        for client in 0..2 * CLIENTS_MAX {
+            assert!(quotas.charge(NOW, &client.to_string(), QuotaKind::Produce, 10).is_zero());
+        }
+        assert_eq!(quotas.state.lock().produced.len(), CLIENTS_MAX);
+        let later = NOW + Duration::from_secs(2);
+        assert!(!quotas.charge(later, "new", QuotaKind::Produce, 5000).is_zero());
+        assert_eq!(quotas.state.lock().produced.len(), 1);
+    }
+}

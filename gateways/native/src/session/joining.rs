@@ -5,6 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use onrush_broker::Error;
 use onrush_gateway_net::{Conversation as _, Turn};
@@ -21,12 +22,19 @@ type Adding = Pin<Box<dyn Future<Output = Result<(), Error>>>>;
 #[derive(Default)]
 pub(crate) struct Joins {
     first: Option<Joining>,
-    behind: VecDeque<(FrameHeader, Source)>,
+    behind: VecDeque<Held>,
+}
+
+/// A produce request that was not appended yet.
+pub(super) struct Held {
+    pub(super) header: FrameHeader,
+    pub(super) source: Source,
+    /// When it came.
+    pub(super) since: Duration,
 }
 
 struct Joining {
-    header: FrameHeader,
-    source: Source,
+    held: Held,
     request: ProduceRequest,
     adding: Adding,
 }
@@ -48,19 +56,13 @@ impl Joins {
     }
 
     /// Keeps a request that came behind one that waits.
-    pub(super) fn hold(&mut self, header: FrameHeader, source: Source) {
-        self.behind.push_back((header, source));
+    pub(super) fn hold(&mut self, held: Held) {
+        self.behind.push_back(held);
     }
 
     /// Keeps a request that waits.
-    pub(super) fn begin(
-        &mut self,
-        header: FrameHeader,
-        source: Source,
-        request: ProduceRequest,
-        adding: Adding,
-    ) {
-        self.first = Some(Joining { header, source, request, adding });
+    pub(super) fn begin(&mut self, held: Held, request: ProduceRequest, adding: Adding) {
+        self.first = Some(Joining { held, request, adding });
     }
 }
 
@@ -103,14 +105,12 @@ impl Session {
     pub(super) fn go_on_joining(&mut self, context: &mut Context<'_>) {
         while let Some(joining) = &mut self.joins.first {
             let Poll::Ready(result) = joining.adding.as_mut().poll(context) else { return };
-            let Some(Joining { header, source, request, .. }) = self.joins.first.take() else {
-                return;
-            };
+            let Some(Joining { held, request, .. }) = self.joins.first.take() else { return };
             let shared = Rc::clone(&self.shared);
             let mut turn = shared.turn.borrow_mut();
             let handled = match result {
-                Ok(()) => self.gather(&mut turn, &header, source, request),
-                Err(error) => self.refuse_produce(&header, &request, wire_error(&error)),
+                Ok(()) => self.gather(&mut turn, held, request),
+                Err(error) => self.refuse_produce(&held.header, &request, wire_error(&error)),
             };
             self.closed_by(handled);
             self.take_held(&mut turn);
@@ -121,9 +121,9 @@ impl Session {
     fn take_held(&mut self, turn: &mut Turn) {
         while !self.is_closing()
             && self.joins.is_empty()
-            && let Some((header, source)) = self.joins.behind.pop_front()
+            && let Some(held) = self.joins.behind.pop_front()
         {
-            let handled = self.produce(turn, &header, source);
+            let handled = self.produce_next(turn, held);
             self.closed_by(handled);
         }
     }

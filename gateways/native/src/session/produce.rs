@@ -12,7 +12,7 @@ use onrush_protocol::{FrameHeader, Message as _, Opcode, WireError};
 
 use super::acks::failed;
 use super::errors::{epoch_error, wire_error};
-use super::joining::Join;
+use super::joining::{Held, Join};
 use super::{Close, Session, Source};
 
 /// An idle connection keeps room for at most so many answers.
@@ -26,10 +26,18 @@ impl Session {
         header: &FrameHeader,
         source: Source,
     ) -> Result<(), Close> {
+        let since = self.now();
         if !self.joins.is_empty() {
-            self.joins.hold(*header, source.kept(turn));
+            self.joins.hold(Held { header: *header, source: source.kept(turn), since });
             return Ok(());
         }
+        self.produce_next(turn, Held { header: *header, source, since })
+    }
+
+    /// Takes a produce request that waits for none before it.
+    pub(super) fn produce_next(&mut self, turn: &mut Turn, held: Held) -> Result<(), Close> {
+        let Held { header, source, since } = held;
+        let header = &header;
         let request = ProduceRequest::decode(source.body(header, turn)).and_then(|request| {
             request.check_payload(source.payload_len(header)).map(|()| request)
         });
@@ -41,10 +49,11 @@ impl Session {
             }
         };
         match self.join(&request, source.payload(header, turn)) {
-            Join::Done => self.gather(turn, header, source, request),
+            Join::Done => self.gather(turn, Held { header: *header, source, since }, request),
             Join::Refused(error) => self.refuse_produce(header, &request, error),
             Join::Waits(adding) => {
-                self.joins.begin(*header, source.kept(turn), request, adding);
+                let held = Held { header: *header, source: source.kept(turn), since };
+                self.joins.begin(held, request, adding);
                 Ok(())
             }
         }
@@ -54,10 +63,10 @@ impl Session {
     pub(super) fn gather(
         &mut self,
         turn: &mut Turn,
-        header: &FrameHeader,
-        source: Source,
+        held: Held,
         request: ProduceRequest,
     ) -> Result<(), Close> {
+        let Held { header, source, since } = held;
         let correlation = header.correlation;
         self.produces = true;
         let acks = match request.acks {
@@ -73,17 +82,16 @@ impl Session {
             }
             return Ok(());
         }
-        let since = self.now();
         let key = answered.then(|| self.acks.begin(correlation, request.parts.len(), since));
         let timeout = match request.timeout_ms {
             0 => self.options.produce_timeout,
             ms => Duration::from_millis(u64::from(ms)),
         };
-        let deadline = since.saturating_add(timeout);
+        let deadline = self.now().saturating_add(timeout);
         if request.acks == Acks::All {
             self.note_deadline(deadline);
         }
-        let mut payload = source.hold(header, turn);
+        let mut payload = source.hold(&header, turn);
         for (part, asked) in (0_u32..).zip(&request.parts) {
             let length = asked.batches_length as usize;
             let found =

@@ -59,6 +59,9 @@ struct Args {
     /// Directory of Apache Kafka's libraries, its server and tools among them.
     #[arg(long)]
     kafka_libraries: Option<PathBuf>,
+    /// Directory of nats-server and of the clients that are written in Go.
+    #[arg(long)]
+    peers: Option<PathBuf>,
 }
 
 fn main() -> Result<ExitCode> {
@@ -71,7 +74,7 @@ fn main() -> Result<ExitCode> {
         true => PeerName::ALL.to_vec(),
         false => args.only,
     };
-    let setup = Setup::new(args.dir, args.binaries, args.kafka_libraries, args.quick)?;
+    let setup = Setup::new(args.dir, args.binaries, args.kafka_libraries, args.peers, args.quick)?;
     let table = race::run(&setup, &peers, &or_all(args.workload), args.rounds)?;
     if args.json {
         println!("{}", serde_json::to_string_pretty(&table.json())?);

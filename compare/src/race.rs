@@ -2,7 +2,6 @@
 
 use anyhow::{Context, Result};
 
-use crate::client::Client;
 use crate::peer::{Peer, PeerName};
 use crate::setup::Setup;
 use crate::table::{Contender, Table};
@@ -29,8 +28,8 @@ pub(crate) fn run(
     }
     for round in 0..=rounds {
         for workload in workloads {
-            for peer in &peers {
-                for client in Client::of(peer.name) {
+            for peer in peers.iter().filter(|peer| peer.name.offers(workload.durability())) {
+                for client in peer.name.clients() {
                     let contender = Contender { peer: peer.name, client: *client };
                     eprintln!("round {round} of {rounds}: {workload:?}, {contender}");
                     let topic = format!("race-{round}-{workload:?}-{client:?}");

@@ -13,6 +13,8 @@ pub(crate) struct Latency {
 /// One run. What a tool does not tell is absent.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub(crate) struct Reading {
+    /// How many messages it was.
+    pub(crate) messages: Option<u64>,
     /// Messages a second, produced or consumed.
     pub(crate) per_second: Option<f64>,
     /// From when a message was due (or sent, where a tool has no schedule) to its acknowledgement.

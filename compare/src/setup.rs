@@ -11,6 +11,7 @@ pub(crate) struct Setup {
     dir: PathBuf,
     binaries: PathBuf,
     kafka_libraries: Option<PathBuf>,
+    peers: Option<PathBuf>,
     quick: bool,
 }
 
@@ -19,6 +20,7 @@ impl Setup {
         dir: PathBuf,
         binaries: Option<PathBuf>,
         kafka_libraries: Option<PathBuf>,
+        peers: Option<PathBuf>,
         quick: bool,
     ) -> Result<Setup> {
         let own = std::env::current_exe().context("cannot tell where this binary is")?;
@@ -32,7 +34,7 @@ impl Setup {
                 path.display()
             );
         }
-        Ok(Setup { dir, binaries, kafka_libraries, quick })
+        Ok(Setup { dir, binaries, kafka_libraries, peers, quick })
     }
 
     pub(crate) fn binary(&self, name: &str) -> PathBuf {
@@ -47,6 +49,15 @@ impl Setup {
              `cargo xtask compare` fetches them",
         )?;
         Ok(Path::join(libraries, "*"))
+    }
+
+    /// A program that was installed for the race.
+    pub(crate) fn peer_program(&self, name: &str) -> Result<PathBuf> {
+        let peers = self.peers.as_deref();
+        let peers = peers.with_context(|| {
+            format!("{name} is not there: --peers names its directory, and `cargo xtask compare` builds it")
+        })?;
+        Ok(peers.join(name))
     }
 
     /// A new directory on the disk to measure.

@@ -37,6 +37,9 @@ struct Key {
 pub(crate) struct Table {
     peers: Vec<String>,
     rows: Vec<(Key, BTreeMap<usize, Reading>)>,
+    /// Peers that could not be installed or started.
+    missing: Vec<String>,
+    /// Runs that a peer or a client did not survive.
     failures: Vec<String>,
 }
 
@@ -72,15 +75,14 @@ impl Table {
 
     /// A broker is not.
     pub(crate) fn missing(&mut self, peer: PeerName, error: &anyhow::Error) {
-        self.fail(format!("{} is missing: {error:#}", peer.title()));
+        let line = format!("{} is missing: {error:#}", peer.title());
+        eprintln!("{line}");
+        self.missing.push(line);
     }
 
     /// A run came to nothing.
     pub(crate) fn failed(&mut self, load: Workload, contender: Contender, error: &anyhow::Error) {
-        self.fail(format!("{load:?}, {contender}: {error:#}"));
-    }
-
-    fn fail(&mut self, line: String) {
+        let line = format!("{load:?}, {contender}, came to no end: {error:#}");
         eprintln!("{line}");
         self.failures.push(line);
     }
@@ -98,9 +100,9 @@ impl Table {
         }
     }
 
-    /// Whether nothing is missing.
+    /// Whether no peer is missing. A run that a peer did not survive is a result.
     pub(crate) fn is_whole(&self) -> bool {
-        self.failures.is_empty()
+        self.missing.is_empty()
     }
 
     /// For docs/comparison.md.
@@ -109,8 +111,8 @@ impl Table {
         for peer in &self.peers {
             out += &format!("- {peer}\n");
         }
-        for failure in &self.failures {
-            out += &format!("- FAILED: {failure}\n");
+        for line in self.missing.iter().chain(&self.failures) {
+            out += &format!("- {line}\n");
         }
         let titles = COLUMNS.iter().chain(&RATIOS).map(|(title, _)| *title);
         let titles: Vec<&str> =
@@ -165,6 +167,7 @@ impl Table {
         });
         json!({
             "peers": self.peers,
+            "missing": self.missing,
             "failures": self.failures,
             "rows": rows.collect::<Vec<_>>(),
         })

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 use onrush_bench::memory::AtHand;
 
-use crate::client::{Client, Run, VALUE_BYTES};
+use crate::client::{Client, Run, VALUE_BYTES, go};
 use crate::peer::{Durability, Peer};
 use crate::reading::Reading;
 use crate::setup::Setup;
@@ -44,7 +44,8 @@ impl Workload {
     pub(crate) const ALL: [Workload; 4] =
         [Workload::Bulk, Workload::BulkDurable, Workload::Latency, Workload::LatencyDurable];
 
-    fn durability(self) -> Durability {
+    /// What its acknowledgements have to stand for.
+    pub(crate) fn durability(self) -> Durability {
         match self {
             Workload::Bulk | Workload::Latency => Durability::Written,
             Workload::BulkDurable | Workload::LatencyDurable => Durability::Synced,
@@ -60,7 +61,11 @@ impl Workload {
         topic: &str,
     ) -> Result<Vec<Line>> {
         let durability = self.durability();
-        topics::create(peer.kafka, topic, 1, &peer.name.topic_settings(durability))?;
+        let settings = peer.name.topic_settings(durability);
+        match &settings {
+            Some(settings) => topics::create(peer.address, topic, 1, settings)?,
+            None => go::create(setup, peer, topic)?,
+        }
         let run = Run { setup, peer, topic, durability };
         let readings = match self {
             Workload::Bulk => bulk(client, &run, true),
@@ -72,7 +77,10 @@ impl Workload {
                 })
             }
         };
-        topics::delete(peer.kafka, topic)?;
+        match settings {
+            Some(_) => topics::delete(peer.address, topic)?,
+            None => go::remove(setup, peer, topic)?,
+        }
         // What one leaves to be written would slow down the next.
         rustix::fs::sync();
         let rss = peer.server.rss_bytes()? as f64;
@@ -88,8 +96,11 @@ impl Workload {
 fn bulk(client: Client, run: &Run<'_>, consume: bool) -> Result<Vec<(&'static str, Reading)>> {
     let messages = run.setup.amount(client.bulk_messages());
     let memory = quiet_memory(messages)?;
-    let mut readings = vec![("produce", client.produce(run, messages)?)];
+    let produced = client.produce(run, messages)?;
     drop(memory);
+    // Some give up before all is sent.
+    let messages = produced.messages.unwrap_or(messages);
+    let mut readings = vec![("produce", produced)];
     if consume {
         readings.push(("consume", client.consume(run, messages)?));
     }

@@ -1,9 +1,10 @@
 //! `cargo xtask compare`: builds ours, installs the peers, and runs the race.
 
-use crate::clients;
+use crate::clients::kits::{self, system};
 use crate::steps::Outcome;
 use anyhow::{Context, bail, ensure};
 use clap::Args;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What to compare. Everything after `--` goes to `onrush-compare` as it stands.
@@ -22,13 +23,38 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let mut race = Command::new(cargo);
     race.args(["run", "--release", "--quiet", "-p", "onrush-compare", "--"]);
-    match clients::kafka_libraries(&target) {
+    // What cannot be installed is missing by name in the race's own result too.
+    match crate::clients::kafka_libraries(&target) {
         Ok(libraries) => {
             race.arg("--kafka-libraries").arg(libraries);
         }
         Err(error) => eprintln!("Apache Kafka cannot be installed: {error:#}"),
     }
+    match go_programs(&target) {
+        Ok(peers) => {
+            race.arg("--peers").arg(peers);
+        }
+        Err(error) => eprintln!("NATS and the clients in Go cannot be installed: {error:#}"),
+    }
+    if let Err(error) = system::require("redis-server", "redis-server") {
+        eprintln!("Redis cannot be installed: {error:#}");
+    }
     let status = race.args(&options.arguments).status().context("cannot start the race")?;
     ensure!(status.success(), "the race ended with {status}; what failed stands above");
     Ok(())
+}
+
+/// Builds the NATS server and the clients of `compare/clients`, pinned by its `go.mod`.
+fn go_programs(target: &Path) -> anyhow::Result<PathBuf> {
+    system::require("go", "golang-go")?;
+    let top = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask is in a folder")?;
+    let programs = target.join("compare");
+    std::fs::create_dir_all(&programs).context("cannot make the folder of the peers")?;
+    let programs = programs.canonicalize().context("cannot find the folder of the peers")?;
+    for (name, package) in [("race", "."), ("nats-server", "github.com/nats-io/nats-server/v2")] {
+        let mut go = Command::new("go");
+        go.args(["build", "-o"]).arg(programs.join(name)).arg(package);
+        kits::succeed(go.current_dir(top.join("compare/clients")))?;
+    }
+    Ok(programs)
 }

@@ -1,18 +1,14 @@
 //! Apache Kafka's `kafka-producer-perf-test.sh` and `kafka-consumer-perf-test.sh`, started as those
 //! scripts start them.
 
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use onrush_bench::machine::{CLIENT_CORE, cores, spawn_on};
-use onrush_sys::process;
 
+use super::tool::measured;
 use super::{Run, VALUE_BYTES};
 use crate::reading::{Latency, Reading};
-
-/// How often the tool's processor time is read: what it uses after the last look is not counted.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Part of the messages that are sent before the tool measures: its JVM is cold at first.
 const WARM_UP_PART: u64 = 5;
@@ -43,57 +39,31 @@ fn producer(
     command.args(["--warmup-records", &(messages / WARM_UP_PART).to_string()]);
     command.arg("--command-property").args(tuning);
     command.arg(format!("acks={}", run.durability.acks()));
-    let (said, costs) = measured(run, &mut command, messages)?;
+    let (said, cost) = measured(run, &mut command)?;
     let line = said.lines().rfind(|line| line.contains("steady state records sent"));
     let line = line.with_context(|| format!("no result in what the tool said: {said}"))?;
-    Ok((line.to_owned(), costs))
+    Ok((line.to_owned(), cost.of(messages)))
 }
 
 pub(super) fn consume(run: &Run<'_>, messages: u64) -> Result<Reading> {
     let mut command = tool(run, "org.apache.kafka.tools.ConsumerPerformance")?;
     command.args(["--topic", run.topic, "--num-records", &messages.to_string()]);
     command.args(["--timeout", "60000"]);
-    let (said, costs) = measured(run, &mut command, messages)?;
+    let (said, cost) = measured(run, &mut command)?;
     // The last column: messages a second without the time in which the group came together.
     let last =
         said.lines().rfind(|line| line.contains(':')).and_then(|line| line.rsplit(", ").next());
     let per_second = last.and_then(|number| number.trim().parse().ok());
     ensure!(per_second.is_some(), "no result in what the tool said: {said}");
-    Ok(Reading { per_second, ..costs })
+    Ok(Reading { per_second, ..cost.of(messages) })
 }
 
 fn tool(run: &Run<'_>, class: &str) -> Result<Command> {
     let mut command = Command::new("java");
     command.args(["-Xmx512M", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-cp"]);
     command.arg(run.setup.kafka_class_path()?).arg(class);
-    command.args(["--bootstrap-server", &run.peer.kafka.to_string()]);
+    command.args(["--bootstrap-server", &run.peer.address.to_string()]);
     Ok(command)
-}
-
-/// Runs a tool to its end: what it said, and what that cost.
-fn measured(run: &Run<'_>, command: &mut Command, messages: u64) -> Result<(String, Reading)> {
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let before = run.peer.server.cpu()?;
-    let mut child = spawn_on(CLIENT_CORE % cores(), command)?;
-    let mut client = Duration::ZERO;
-    while child.try_wait()?.is_none() {
-        // It may end between the two.
-        client = process::cpu_time(Some(child.id())).unwrap_or(client);
-        std::thread::sleep(LOOK_EVERY);
-    }
-    let output = child.wait_with_output()?;
-    let broker = run.peer.server.cpu()?.saturating_sub(before);
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    ensure!(
-        output.status.success(),
-        "the tool ended with {}: {said} {}",
-        output.status,
-        String::from_utf8_lossy(&output.stderr)
-    );
-    let each = |time: Duration| Some(time.as_nanos() as f64 / messages as f64);
-    let costs =
-        Reading { broker_cpu: each(broker), client_cpu: each(client), ..Reading::default() };
-    Ok((said, costs))
 }
 
 /// The number before ` records/sec`.

@@ -64,6 +64,7 @@ impl Told {
 
     fn costs(&self) -> Reading {
         Reading {
+            messages: self.0.get("produced").and_then(Value::as_u64),
             broker_cpu: self.number("broker_cpu_ns_per_message"),
             client_cpu: self.number("client_cpu_ns_per_message"),
             ..Reading::default()
@@ -82,7 +83,7 @@ fn load(client: Client, run: &Run<'_>, arguments: &str) -> Result<Told> {
             command.args(["--target", &address.to_string()]);
         }
         _ => {
-            command.args(["--kafka", &run.peer.kafka.to_string()]);
+            command.args(["--kafka", &run.peer.address.to_string()]);
         }
     }
     command.args(arguments.split_whitespace());

@@ -1,13 +1,15 @@
 //! The programs that load a broker, each as its authors mean it to be used.
 
+pub(crate) mod go;
 mod java;
 mod loadgen;
+mod tool;
 
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use crate::peer::{Durability, Peer, PeerName};
+use crate::peer::{Durability, Peer};
 use crate::reading::Reading;
 use crate::setup::Setup;
 
@@ -23,22 +25,17 @@ pub(crate) enum Client {
     Librdkafka,
     /// Apache Kafka's performance tools with Apache Kafka's client.
     Java,
+    /// A program on the broker's own Go library.
+    Go,
 }
 
 impl Client {
-    /// What can load a peer.
-    pub(crate) fn of(peer: PeerName) -> &'static [Client] {
-        match peer {
-            PeerName::Onrush => &[Client::Native, Client::Librdkafka, Client::Java],
-            PeerName::Kafka => &[Client::Librdkafka, Client::Java],
-        }
-    }
-
     pub(crate) fn title(self) -> &'static str {
         match self {
             Client::Native => "own client",
             Client::Librdkafka => "librdkafka",
             Client::Java => "Java tools",
+            Client::Go => "Go library",
         }
     }
 
@@ -47,6 +44,7 @@ impl Client {
         match self {
             Client::Native => 20_000_000,
             Client::Librdkafka | Client::Java => 5_000_000,
+            Client::Go => 2_000_000,
         }
     }
 
@@ -54,7 +52,8 @@ impl Client {
     pub(crate) fn produce(self, run: &Run<'_>, messages: u64) -> Result<Reading> {
         match self {
             Client::Java => java::produce(run, messages),
-            _ => loadgen::produce(self, run, messages),
+            Client::Go => go::produce(run, messages),
+            Client::Native | Client::Librdkafka => loadgen::produce(self, run, messages),
         }
         .with_context(|| run.failed("producing"))
     }
@@ -63,7 +62,8 @@ impl Client {
     pub(crate) fn consume(self, run: &Run<'_>, messages: u64) -> Result<Reading> {
         match self {
             Client::Java => java::consume(run, messages),
-            _ => loadgen::consume(self, run),
+            Client::Go => go::consume(run, messages),
+            Client::Native | Client::Librdkafka => loadgen::consume(self, run),
         }
         .with_context(|| run.failed("consuming"))
     }
@@ -72,7 +72,8 @@ impl Client {
     pub(crate) fn paced(self, run: &Run<'_>, rate: u64, time: Duration) -> Result<Reading> {
         match self {
             Client::Java => java::paced(run, rate, time),
-            _ => loadgen::paced(self, run, rate, time),
+            Client::Go => go::paced(run, rate, time),
+            Client::Native | Client::Librdkafka => loadgen::paced(self, run, rate, time),
         }
         .with_context(|| run.failed("producing at a fixed rate"))
     }

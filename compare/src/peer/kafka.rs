@@ -54,7 +54,13 @@ pub(super) fn start(setup: &Setup) -> Result<Peer> {
     command.args(JVM).arg("-cp").arg(&class_path).arg("kafka.Kafka").arg(&file);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let server = Server::start(&mut command, kafka, data)?;
-    Ok(Peer { name: PeerName::Kafka, version: version(&class_path)?, server, kafka, native: None })
+    Ok(Peer {
+        name: PeerName::Kafka,
+        version: version(&class_path)?,
+        server,
+        address: kafka,
+        native: None,
+    })
 }
 
 fn format_storage(class_path: &Path, properties: &Path) -> Result<()> {

@@ -1,32 +1,74 @@
 //! The brokers, started with settings that their documentation gives.
 
 mod kafka;
+mod nats;
 mod onrush;
+mod redis;
 
 use std::net::SocketAddr;
 
 use anyhow::Result;
 
+use crate::client::Client;
 use crate::server::Server;
 use crate::setup::Setup;
 
-/// Which broker.
+/// Which broker. Where durability is a setting of the server, each kind of it is a peer of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, clap::ValueEnum)]
 pub(crate) enum PeerName {
     /// Ours.
     Onrush,
     /// Apache Kafka.
     Kafka,
+    /// NATS JetStream, synced every two minutes: its default.
+    Nats,
+    /// NATS JetStream with `sync_interval: always`.
+    NatsSynced,
+    /// Redis Streams with an append-only file, synced every second: its default.
+    Redis,
+    /// Redis Streams with `appendfsync always`.
+    RedisSynced,
 }
 
 impl PeerName {
-    pub(crate) const ALL: [PeerName; 2] = [PeerName::Onrush, PeerName::Kafka];
+    pub(crate) const ALL: [PeerName; 6] = [
+        PeerName::Onrush,
+        PeerName::Kafka,
+        PeerName::Nats,
+        PeerName::NatsSynced,
+        PeerName::Redis,
+        PeerName::RedisSynced,
+    ];
 
     /// As people write it.
     pub(crate) fn title(self) -> &'static str {
         match self {
             PeerName::Onrush => "Onrush",
             PeerName::Kafka => "Apache Kafka",
+            PeerName::Nats => "NATS JetStream",
+            PeerName::NatsSynced => "NATS JetStream, sync always",
+            PeerName::Redis => "Redis Streams",
+            PeerName::RedisSynced => "Redis Streams, fsync always",
+        }
+    }
+
+    /// What can load it.
+    pub(crate) fn clients(self) -> &'static [Client] {
+        match self {
+            PeerName::Onrush => &[Client::Native, Client::Librdkafka, Client::Java],
+            PeerName::Kafka => &[Client::Librdkafka, Client::Java],
+            PeerName::Nats | PeerName::NatsSynced | PeerName::Redis | PeerName::RedisSynced => {
+                &[Client::Go]
+            }
+        }
+    }
+
+    /// Whether its acknowledgements can stand for that, and no less or more.
+    pub(crate) fn offers(self, durability: Durability) -> bool {
+        match self {
+            PeerName::Onrush | PeerName::Kafka => true,
+            PeerName::Nats | PeerName::Redis => durability == Durability::Written,
+            PeerName::NatsSynced | PeerName::RedisSynced => durability == Durability::Synced,
         }
     }
 
@@ -35,7 +77,23 @@ impl PeerName {
         match self {
             PeerName::Onrush => onrush::start(setup),
             PeerName::Kafka => kafka::start(setup),
+            PeerName::Nats | PeerName::NatsSynced => nats::start(self, setup),
+            PeerName::Redis | PeerName::RedisSynced => redis::start(self, setup),
         }
+    }
+
+    /// The settings of a topic that is as durable as that, and shows records to consumers no later than
+    /// that; for those that speak the Kafka protocol.
+    pub(crate) fn topic_settings(
+        self,
+        durability: Durability,
+    ) -> Option<Vec<(&'static str, &'static str)>> {
+        Some(match (self, durability) {
+            (PeerName::Onrush, Durability::Written) => vec![("visibility", "written")],
+            (PeerName::Kafka, Durability::Synced) => vec![("flush.messages", "1")],
+            (PeerName::Onrush | PeerName::Kafka, _) => Vec::new(),
+            _ => return None,
+        })
     }
 }
 
@@ -46,8 +104,8 @@ pub(crate) struct Peer {
     /// What it says its version is.
     pub(crate) version: String,
     pub(crate) server: Server,
-    /// Where it speaks the Kafka protocol.
-    pub(crate) kafka: SocketAddr,
+    /// Where it speaks the protocol that it is known for; Onrush, that of Kafka.
+    pub(crate) address: SocketAddr,
     /// Where it speaks Onrush's own.
     pub(crate) native: Option<SocketAddr>,
 }
@@ -69,28 +127,11 @@ impl Durability {
         }
     }
 
-    /// What clients ask for.
+    /// What Kafka's clients and ours ask for.
     pub(crate) fn acks(self) -> &'static str {
         match self {
             Durability::Written => "1",
             Durability::Synced => "all",
-        }
-    }
-}
-
-impl PeerName {
-    /// The settings of a topic that is as durable as that, and shows records to consumers no later than
-    /// that.
-    pub(crate) fn topic_settings(
-        self,
-        durability: Durability,
-    ) -> Vec<(&'static str, &'static str)> {
-        match (self, durability) {
-            (PeerName::Onrush, Durability::Written) => vec![("visibility", "written")],
-            (PeerName::Kafka, Durability::Synced) => vec![("flush.messages", "1")],
-            (PeerName::Onrush, Durability::Synced) | (PeerName::Kafka, Durability::Written) => {
-                Vec::new()
-            }
         }
     }
 }

@@ -21,5 +21,5 @@ pub(super) fn start(setup: &Setup) -> Result<Peer> {
     let version = version.context("cannot ask for the version")?.stdout;
     let version = String::from_utf8_lossy(&version);
     let version = version.trim().trim_start_matches("onrush ").to_owned();
-    Ok(Peer { name: PeerName::Onrush, version, server, kafka, native: Some(native) })
+    Ok(Peer { name: PeerName::Onrush, version, server, address: kafka, native: Some(native) })
 }

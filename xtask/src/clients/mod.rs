@@ -3,7 +3,7 @@
 mod broker;
 mod cases;
 mod history;
-mod kits;
+pub(crate) mod kits;
 mod runner;
 
 use crate::steps::Outcome;
@@ -36,7 +36,7 @@ pub(crate) struct Options {
 }
 
 /// Where things are.
-struct Places {
+pub(crate) struct Places {
     /// `tests/clients`.
     sources: PathBuf,
     /// What is installed, and logs.

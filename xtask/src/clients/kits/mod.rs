@@ -5,7 +5,7 @@ mod go;
 mod java;
 mod node;
 mod python;
-mod system;
+pub(crate) mod system;
 
 use super::Places;
 use super::cases::Case;
@@ -177,7 +177,7 @@ fn once(
 }
 
 /// Runs a command that says something only when it fails.
-fn succeed(command: &mut Command) -> anyhow::Result<()> {
+pub(crate) fn succeed(command: &mut Command) -> anyhow::Result<()> {
     let program = command.get_program().to_string_lossy().into_owned();
     let output =
         command.stdin(Stdio::null()).output().with_context(|| format!("cannot start {program}"))?;

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::{Mutex, OnceLock};
 
 /// Makes sure that a program can be started, installing Debian's package of it if need be.
-pub(super) fn require(program: &str, package: &str) -> anyhow::Result<()> {
+pub(crate) fn require(program: &str, package: &str) -> anyhow::Result<()> {
     if is_there(program) {
         return Ok(());
     }

@@ -79,7 +79,7 @@ impl ProducerBuilder {
         let settings = Settings {
             acks: Acks::All,
             codec: Codec::None,
-            batch_bytes: 512 << 10,
+            batch_bytes: 256 << 10,
             buffer_bytes: 32 << 20,
             partition_buffer_bytes: 1 << 20,
             limits,
@@ -110,7 +110,7 @@ impl ProducerBuilder {
 
     /// Size at which a batch is full, before compression. A larger record has a batch of its own.
     /// Where a topic takes no batches so large (`max.message.bytes`), the first one refused is sent
-    /// again in pieces, and later ones are kept as small. Default: 512 KiB: what is gained by larger
+    /// again in pieces, and later ones are kept as small. Default: 256 KiB: what is gained by larger
     /// batches is most where each waits for the disk.
     #[must_use]
     pub fn batch_bytes(mut self, bytes: usize) -> Self {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::Signal;
-use crate::sync::{AtomicU64, AtomicUsize, Mutex, Ordering, fence};
+use crate::sync::{AtomicBool, AtomicU64, AtomicUsize, Mutex, Ordering, fence};
 
 /// The broker's byte budget.
 ///
@@ -19,6 +19,8 @@ pub struct Budget {
     /// Counts what stands in `queue`, so that giving back costs one load while nobody waits.
     waiting: AtomicUsize,
     queue: Mutex<Vec<Arc<Signal>>>,
+    /// Somebody reads on though it is spent.
+    overdrawn: AtomicBool,
 }
 
 impl Budget {
@@ -30,6 +32,7 @@ impl Budget {
             unsynced: AtomicU64::new(0),
             waiting: AtomicUsize::new(0),
             queue: Mutex::new(Vec::new()),
+            overdrawn: AtomicBool::new(false),
         })
     }
 
@@ -47,6 +50,14 @@ impl Budget {
         // fence goes with that in `wake`: whoever makes room sees us, or we see the room.
         fence(Ordering::SeqCst);
         self.has_room()
+    }
+
+    /// Lets one at a time read on though the budget is spent, until the guard is dropped: for frames
+    /// that have begun. They hold what is spent, and give it back only once they are whole. Ask after
+    /// [`Budget::admit`] has refused: its signal fires when this may be asked again.
+    pub fn overdraw(self: &Arc<Budget>) -> Option<Overdraft> {
+        let before = self.overdrawn.swap(true, Ordering::SeqCst);
+        (!before).then(|| Overdraft(Arc::clone(self)))
     }
 
     /// Is there room now?
@@ -87,9 +98,12 @@ impl Budget {
 
     fn wake(&self) {
         fence(Ordering::SeqCst);
-        if self.waiting.load(Ordering::SeqCst) == 0 || !self.has_room() {
-            return;
+        if self.waiting.load(Ordering::SeqCst) > 0 && self.has_room() {
+            self.wake_all();
         }
+    }
+
+    fn wake_all(&self) {
         let waiting = {
             let mut queue = self.queue.lock();
             self.waiting.store(0, Ordering::SeqCst);
@@ -127,6 +141,21 @@ impl Drop for Held {
     }
 }
 
+/// Leave to read on though the [`Budget`] is spent, until dropped.
+#[derive(Debug)]
+pub struct Overdraft(Arc<Budget>);
+
+impl Drop for Overdraft {
+    fn drop(&mut self) {
+        self.0.overdrawn.store(false, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
+        if self.0.waiting.load(Ordering::SeqCst) > 0 {
+            // The next of those that are within a frame takes over.
+            self.0.wake_all();
+        }
+    }
+}
+
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
@@ -142,6 +171,19 @@ mod tests {
         assert!(budget.admit(&signal));
         drop(held);
         assert_eq!(budget.held_bytes(), 0);
+    }
+
+    #[test]
+    fn one_at_a_time_reads_on_though_the_budget_is_spent() {
+        let budget = Budget::new(100, 100);
+        let _held = budget.hold(100);
+        let signals = [Signal::new(), Signal::new()];
+        assert!(signals.iter().all(|signal| !budget.admit(signal)));
+        let overdraft = budget.overdraw().unwrap();
+        assert!(budget.overdraw().is_none());
+        drop(overdraft);
+        assert!(signals.iter().all(|signal| signal.take()), "the others may try");
+        assert!(budget.overdraw().is_some());
     }
 
     #[test]

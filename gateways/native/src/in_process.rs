@@ -72,6 +72,7 @@ impl Connection {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         loop {
             let mut again = false;
+            let mut declined = false;
             if self.session.signal().poll_notified(context).is_ready() {
                 self.session.progress();
                 again = true;
@@ -84,7 +85,8 @@ impl Connection {
             if self.shared.is_quiescing() {
                 self.session.quiesce();
             } else {
-                again |= self.receive(context);
+                declined = !self.may_receive();
+                again |= !declined && self.receive(context);
             }
             let more = self.session.advance(context);
             let blocked = match self.send(context) {
@@ -99,6 +101,8 @@ impl Connection {
             if more && !blocked {
                 again = true;
             }
+            // What has been answered or has left may have made room.
+            again |= declined && !blocked && self.may_receive();
             if !again {
                 let clock = self.shared.broker.clock();
                 self.timer.arm(context, self.session.soonest(), &**clock);
@@ -107,9 +111,17 @@ impl Connection {
         }
     }
 
+    /// Whether requests are taken now. If not, the signal fires once that changes, or what waits has
+    /// to leave first.
+    fn may_receive(&mut self) -> bool {
+        let budget = self.shared.broker.budget();
+        self.session.may_receive()
+            && (!self.session.is_budgeted() || budget.admit(self.session.signal()))
+    }
+
     /// True when something came.
     fn receive(&mut self, context: &mut Context<'_>) -> bool {
-        if self.ended || !self.session.may_receive() {
+        if self.ended {
             return false;
         }
         match self.end.requests.poll_receive(context, &mut self.incoming) {

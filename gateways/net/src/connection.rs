@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use onrush_broker::{ReadMode, Slice};
+use onrush_broker::{Overdraft, ReadMode, Slice};
 use onrush_sys::net;
 use tokio::io::{AsyncRead as _, Interest, ReadBuf};
 use tokio::net::TcpStream;
@@ -47,6 +47,7 @@ pub(crate) fn start<S: Service>(shared: &Rc<Shared>, service: &S, socket: StdStr
         held_up: false,
         idle_since: None,
         heard: false,
+        overdraft: None,
         timer: Timer::default(),
         ended: false,
     };
@@ -73,6 +74,8 @@ struct Connection<C> {
     idle_since: Option<Duration>,
     /// Something has come since that was looked at.
     heard: bool,
+    /// Leave to read the rest of a frame though the byte budget is spent.
+    overdraft: Option<Overdraft>,
     timer: Timer,
     /// The peer sends no more.
     ended: bool,
@@ -102,11 +105,11 @@ impl<C: Conversation> Connection<C> {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         for _ in 0..TURN_ROUNDS {
             let mut again = self.hear(context);
-            if self.timer.poll(context).is_ready() {
+            let due = self.timer.poll(context).is_ready();
+            if due {
                 self.session.progress();
                 self.session.recount_deadline();
                 self.check_tail();
-                self.check_idle();
                 again = true;
             }
             let received = if self.shared.is_quiescing() {
@@ -115,6 +118,10 @@ impl<C: Conversation> Connection<C> {
             } else {
                 self.receive(context)?
             };
+            if due {
+                // Not before what has come was read.
+                self.check_idle();
+            }
             let more = self.session.advance(context);
             let sent = self.send(context)?;
             if self.is_over() {
@@ -124,7 +131,7 @@ impl<C: Conversation> Connection<C> {
                 Received::All => false,
                 Received::Some => true,
                 // What has left may have made room.
-                Received::NotNow => self.session.may_receive(),
+                Received::NotNow => self.may_receive(),
             };
             match sent {
                 Sent::Enough => break,
@@ -163,12 +170,34 @@ impl<C: Conversation> Connection<C> {
         (self.ended || self.shared.is_quiescing()) && self.session.is_settled()
     }
 
+    /// Whether more may be read now. If not, the signal fires once that changes, or the outbox has to
+    /// drain first.
+    fn may_receive(&mut self) -> bool {
+        let within = self.tail.missing().is_some();
+        if !within {
+            self.overdraft = None;
+        }
+        if !self.session.may_receive() {
+            return false;
+        }
+        let budget = self.shared.broker.budget();
+        if !self.session.is_budgeted() || budget.admit(self.session.signal()) {
+            self.overdraft = None;
+            return true;
+        }
+        // What is spent may be held by frames like this one: somebody has to get to an end.
+        if within && self.overdraft.is_none() {
+            self.overdraft = budget.overdraw();
+        }
+        within && self.overdraft.is_some()
+    }
+
     /// Reads once, and has the conversation take what came.
     fn receive(&mut self, context: &mut Context<'_>) -> io::Result<Received> {
         if self.ended {
             return Ok(Received::All);
         }
-        if !self.session.may_receive() {
+        if !self.may_receive() {
             self.held_up = true;
             return Ok(Received::NotNow);
         }
@@ -277,7 +306,7 @@ impl<C: Conversation> Connection<C> {
 
     /// Notes whether it is us who keep a frame from getting on.
     fn note_held_up(&mut self) {
-        self.held_up |= self.tail_since.is_some() && !self.session.may_receive();
+        self.held_up |= self.tail_since.is_some() && !self.may_receive();
     }
 
     /// Ends a connection whose frame does not get on. While it is us who do not read, its time
@@ -293,13 +322,16 @@ impl<C: Conversation> Connection<C> {
         }
         self.session.frame_too_slow();
         self.tail_since = None;
+        self.overdraft = None;
         self.tail.clear(&mut self.shared.turn.borrow_mut().pool);
     }
 
-    /// Notes whether anything is going on. The clock is asked only when that changes.
+    /// Notes whether anything is going on. A connection that we do not read is not idle: there is no
+    /// telling what has come.
     fn note_idle(&mut self) {
         let heard = std::mem::take(&mut self.heard);
-        if self.session.idle_timeout().is_none() || !self.session.is_idle() {
+        let may_be = self.session.idle_timeout().is_some() && self.session.is_idle();
+        if !may_be || !self.may_receive() {
             self.idle_since = None;
         } else if heard || self.idle_since.is_none() {
             self.idle_since = Some(self.now());
@@ -312,7 +344,8 @@ impl<C: Conversation> Connection<C> {
 
     /// Ends a connection that nobody uses.
     fn check_idle(&mut self) {
-        if self.idle_until().is_some_and(|until| self.now() >= until) && self.session.is_idle() {
+        let is_due = self.idle_until().is_some_and(|until| self.now() >= until);
+        if is_due && !self.heard && self.session.is_idle() && self.may_receive() {
             self.session.idle_too_long();
         }
     }

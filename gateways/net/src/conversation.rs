@@ -54,9 +54,12 @@ pub trait Conversation: 'static {
     /// What waits to be sent.
     fn outbox(&mut self) -> &mut Outbox;
 
-    /// Whether more may be read from the peer now. If not, the signal fires once that changes, or
-    /// the outbox has to drain first.
+    /// Whether more may be read from the peer now, as far as this conversation is concerned. If not,
+    /// the signal fires once that changes, or the outbox has to drain first.
     fn may_receive(&mut self) -> bool;
+
+    /// Whether the peer has produced: then the broker's byte budget decides, too.
+    fn is_budgeted(&self) -> bool;
 
     /// Length of the frame that these bytes begin; nothing while they do not tell it yet.
     ///

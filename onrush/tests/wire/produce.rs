@@ -91,6 +91,32 @@ fn a_part_may_hold_several_batches() {
 }
 
 #[test]
+fn frames_that_hold_the_whole_budget_get_to_their_end() {
+    // Each of these frames alone is more than may be held, and all of them are under way at once.
+    let config = Config::ephemeral().memory_budget_bytes(256 << 10);
+    let (_broker, port) = broker(config);
+    let mut sockets: Vec<Socket> = (0..4).map(|_| Socket::open(port)).collect();
+    let topic = sockets[0].create_topic("t", 1);
+    let large = batch(&[&vec![b'x'; 600 << 10]]);
+    let small = batch(&[b"y"]);
+    for socket in &mut sockets {
+        // Only who has produced is held to the budget.
+        socket.ask_with(&produce(topic, Acks::All, &small), &small).unwrap();
+    }
+    let request = frame(&produce(topic, Acks::All, &large), 77, &large);
+    let (first, rest) = request.split_at(request.len() / 2);
+    for socket in &mut sockets {
+        socket.send(first);
+    }
+    for socket in &mut sockets {
+        socket.send(rest);
+    }
+    for socket in &mut sockets {
+        socket.receive().reply::<ProduceRequest>().unwrap();
+    }
+}
+
+#[test]
 fn a_frame_may_be_larger_than_any_buffer() {
     let (_broker, port) = broker(Config::ephemeral());
     let mut socket = Socket::open(port);

@@ -127,8 +127,11 @@ impl Session {
                 found
             }
             None => {
+                fetch.sources.iter_mut().for_each(|source| source.cut = true);
                 let found = Found::read(&mut fetch.sources, fetch.max_bytes);
-                if found.bytes < fetch.min_bytes && !found.failed && !late {
+                // Whole batches are read, so that what is asked for may be more than what fits.
+                let is_all = fetch.sources.iter().all(|source| !source.cut);
+                if found.bytes < fetch.min_bytes && is_all && !found.failed && !late {
                     fetch.sources.iter_mut().for_each(|source| source.wait(&self.signal));
                     return false;
                 }

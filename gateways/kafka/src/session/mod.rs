@@ -238,7 +238,10 @@ impl Conversation for Session {
             && self.queue.running.len() < self.context.options.in_flight_max as usize
             && self.outbox.encoded_len() < self.context.options.outbox_bytes_max
             && !self.is_muted()
-            && (!self.produces || self.context.broker.budget().admit(&self.signal))
+    }
+
+    fn is_budgeted(&self) -> bool {
+        self.produces
     }
 
     fn frame_len(&self, bytes: &[u8]) -> Result<Option<usize>, Broken> {

@@ -29,6 +29,8 @@ struct Source {
     end: Offset,
     /// The end of the log at which the partition was asked to wake us.
     asked_at: Option<Offset>,
+    /// There was more than was read; or it was not read at all.
+    cut: bool,
 }
 
 /// A fetch without its answer.
@@ -115,8 +117,12 @@ impl Source {
                 self.end = end(self.isolation, &partition.ends());
                 match read(partition, self.isolation, self.asked.offset, max, &mut self.cursor) {
                     Err(error) => (Some(wire_error(&error)), 0, Some(partition.ends())),
-                    Ok(None) => (None, 0, Some(partition.ends())),
+                    Ok(None) => {
+                        self.cut = false;
+                        (None, 0, Some(partition.ends()))
+                    }
                     Ok(Some(read)) => {
+                        self.cut = read.next < self.end;
                         let length = read.slice.len();
                         found.slices.push(read.slice);
                         (None, length, Some(partition.ends()))
@@ -161,11 +167,10 @@ impl Source {
     /// Makes sure to be woken when there is more to read than there was when it was read.
     fn wait(&mut self, signal: &Arc<Signal>) {
         let Ok(partition) = &self.partition else { return };
+        // Each time: what was asked for may have fired for another fetch of this connection.
         let end = self.end.max(self.asked.offset);
-        if self.asked_at != Some(end) {
-            self.asked_at = Some(end);
-            wake(self.isolation, partition, end, signal);
-        }
+        self.asked_at = Some(end);
+        wake(self.isolation, partition, end, signal);
     }
 
     /// There is no room left in the answer: an empty part, unless there is an error to tell.
@@ -198,7 +203,15 @@ impl Session {
                         epoch_error(asked.leader_epoch, &partition).map_or(Ok(partition), Err)
                     });
                 let (cursor, isolation) = (Cursor::default(), request.isolation);
-                Source { asked, partition, cursor, isolation, end: Offset::ZERO, asked_at: None }
+                Source {
+                    asked,
+                    partition,
+                    cursor,
+                    isolation,
+                    end: Offset::ZERO,
+                    asked_at: None,
+                    cut: true,
+                }
             })
             .collect();
         let wait = Duration::from_millis(u64::from(request.max_wait_ms));
@@ -253,8 +266,11 @@ impl Session {
                 found
             }
             None => {
+                pending.sources.iter_mut().for_each(|source| source.cut = true);
                 let found = pending.read();
-                if found.bytes < pending.min_bytes && !found.failed && !late {
+                // Whole batches are read, so that what is asked for may be more than what fits.
+                let is_all = pending.sources.iter().all(|source| !source.cut);
+                if found.bytes < pending.min_bytes && is_all && !found.failed && !late {
                     pending.sources.iter_mut().for_each(|source| source.wait(&self.signal));
                     return false;
                 }

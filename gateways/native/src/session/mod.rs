@@ -385,7 +385,10 @@ impl Conversation for Session {
             && self.joins.is_empty()
             && unanswered < self.options.in_flight_max as usize
             && self.outbox.encoded_len() < self.options.outbox_bytes_max
-            && (!self.produces || self.broker.budget().admit(&self.signal))
+    }
+
+    fn is_budgeted(&self) -> bool {
+        self.produces
     }
 
     fn receive(&mut self, turn: &mut Turn, first: Option<TailFrame>, range: Range<usize>) -> usize {

@@ -1,6 +1,6 @@
 //! OffsetFetch: how far groups have come.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use onrush_broker::group::{CommittedOffset, GroupError, GroupKind, TopicPartition};
 use onrush_broker::{Error, Result};
@@ -192,10 +192,13 @@ async fn these(
         let partitions = match lookup::topic(&ctx.broker, &topic.name, topic.topic_id) {
             Ok(found) => {
                 // What is no partition can have nothing committed either.
-                let wanted: Vec<TopicPartition> = indexes
+                let of_topic = |index: &u32| *index < found.partition_count();
+                let wanted: BTreeSet<u32> = indexes
                     .clone()
-                    .filter_map(|index| Some((found.id(), u32::try_from(index).ok()?)))
+                    .filter_map(|index| u32::try_from(index).ok().filter(of_topic))
                     .collect();
+                let wanted: Vec<TopicPartition> =
+                    wanted.into_iter().map(|index| (found.id(), index)).collect();
                 let offsets: BTreeMap<i32, _> = committed(ctx, stable, group, Some(&wanted))
                     .await?
                     .into_iter()

@@ -23,6 +23,8 @@ pub(super) struct Source {
     end: Offset,
     /// The end of the log at which the partition was asked to wake us.
     asked_at: Option<Offset>,
+    /// There was more than was read; or it was not read at all.
+    pub(super) cut: bool,
 }
 
 impl Source {
@@ -51,6 +53,7 @@ impl Source {
             cursor: Cursor::default(),
             end: Offset::ZERO,
             asked_at: None,
+            cut: true,
         }
     }
 
@@ -63,24 +66,25 @@ impl Source {
         let max_bytes = self.max_bytes.min(room);
         let ends = partition.ends();
         self.end = if self.committed { ends.last_stable } else { ends.readable };
-        if self.committed {
+        let read = if self.committed {
             partition.fetch_committed(self.from, max_bytes, &mut self.cursor)
         } else {
             partition.fetch(self.from, max_bytes, &mut self.cursor)
-        }
+        }?;
+        self.cut = read.as_ref().is_some_and(|read| read.next < self.end);
+        Ok(read)
     }
 
     /// Makes sure to be woken when there is more to read than there was when it was read.
     pub(super) fn wait(&mut self, signal: &Arc<Signal>) {
         if let Ok(partition) = &self.partition {
+            // Each time: what was asked for may have fired for another fetch of this connection.
             let end = self.end.max(self.from);
-            if self.asked_at != Some(end) {
-                self.asked_at = Some(end);
-                if self.committed {
-                    partition.wake_on_stable(end, signal);
-                } else {
-                    partition.wake_on_readable(end, signal);
-                }
+            self.asked_at = Some(end);
+            if self.committed {
+                partition.wake_on_stable(end, signal);
+            } else {
+                partition.wake_on_readable(end, signal);
             }
         }
     }

@@ -229,6 +229,11 @@ impl Journal {
         self.log.mark(self.log.ends().written)
     }
 
+    /// A mark for what was appended up to there.
+    pub(crate) fn mark_at(&self, end: Offset) -> DurableMark {
+        self.log.mark(end)
+    }
+
     pub(crate) fn durable_end(&self) -> Offset {
         self.log.ends().durable
     }

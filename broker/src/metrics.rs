@@ -30,8 +30,8 @@ mod name {
     pub(super) const REQUESTS: (&str, &str) = ("requests", "Requests taken in, by kind");
     pub(super) const REQUEST_SECONDS: (&str, &str) = (
         "request_seconds",
-        "How long requests took from their turn to their answer, by kind; what is answered at once \
-         or not at all is left out",
+        "How long requests took from their turn to their answer, by kind; what is never \
+         answered, or pushed, is left out",
     );
     pub(super) const CONNECTIONS: (&str, &str) = ("connections", "Connections now open");
     pub(super) const SYNC_SECONDS: (&str, &str) =

@@ -74,6 +74,7 @@ fn close_some<'a>(disk: &dyn Disk, logs: &'a [Arc<SharedLog>]) -> Vec<Closed<'a>
         // One that takes no writes any more cannot be said to be whole.
         let poisoned = state.writer.is_poisoned() || log.is_failed();
         let ticket = state.writer.begin_close(Some(producers));
+        let is_open = ticket.is_none() && state.writer.needs_close();
         drop(state);
         match ticket {
             Some(mut ticket) => {
@@ -84,6 +85,9 @@ fn close_some<'a>(disk: &dyn Disk, logs: &'a [Arc<SharedLog>]) -> Vec<Closed<'a>
             }
             None if poisoned => {
                 closed.push((log, Err(StorageError::Misuse("a sync of it has failed"))));
+            }
+            None if is_open => {
+                closed.push((log, Err(StorageError::Misuse("work on it has not ended"))));
             }
             None => {}
         }

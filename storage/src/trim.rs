@@ -166,8 +166,9 @@ impl LogWriter {
             size -= sealed.end.position;
             due = Some(sealed.end.offset);
         }
-        let first = segments[0].sealed().filter(|_| segments[0].seq < self.busy_from());
-        let waits = first.is_some_and(|sealed| sealed.end.offset <= start);
+        // As it is trimmed: what the next one begins with, for there may be a gap before that.
+        let next = segments.get(1).filter(|_| segments[0].seq < self.busy_from());
+        let waits = next.is_some_and(|next| next.base <= start);
         due.filter(|due| *due > start).or(waits.then_some(start))
     }
 

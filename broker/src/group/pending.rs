@@ -64,6 +64,11 @@ impl Pending {
         transactions.into_iter().any(|offsets| offsets.contains_key(partition))
     }
 
+    /// Whether a transaction is to decide of anything of this group.
+    pub(super) fn has(&self, group: &str) -> bool {
+        self.0.contains_key(group)
+    }
+
     /// Every partition of which a transaction is to decide, with its group.
     pub(super) fn all(&self) -> impl Iterator<Item = (&str, TopicPartition)> {
         self.0.iter().flat_map(|(group, transactions)| {

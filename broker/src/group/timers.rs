@@ -13,6 +13,7 @@ use super::event::GroupEvent;
 use super::group::Group;
 use super::groups::Groups;
 use super::membership::Beat;
+use super::pending::Pending;
 use super::settings::GroupSettings;
 
 /// How long a group without members and commits is remembered, so that a consumer which comes
@@ -50,8 +51,7 @@ impl Groups {
                 None if group.armed_ms == Some(due_ms) => {
                     group.armed_ms = None;
                     expire_phase(group, &mut out);
-                    let is_pending = |at: &TopicPartition| pending.concerns(&id, at);
-                    expire_offsets(group, &mut out, is_pending);
+                    expire_offsets(group, &mut out, pending);
                 }
                 None => continue,
             }
@@ -175,13 +175,11 @@ fn expire_phase(group: &mut Group, turn: &mut Beat<'_>) {
 
 /// Forgets what was committed long ago: all of it if there are no members, else what they do not
 /// read. What a transaction is still to decide of stays until then.
-fn expire_offsets(
-    group: &mut Group,
-    turn: &mut Beat<'_>,
-    is_pending: impl Fn(&TopicPartition) -> bool,
-) {
+fn expire_offsets(group: &mut Group, turn: &mut Beat<'_>, pending: &Pending) {
     let (now_ms, retention_ms) = (turn.now_ms, turn.settings.offsets_retention_ms);
     let vacant = group.is_vacant();
+    let id = group.id.to_string();
+    let is_pending = |at: &TopicPartition| pending.concerns(&id, at);
     let mut offsets = std::mem::take(&mut group.offsets);
     let (expired, held) = if vacant {
         offsets.expired(group.changed_at_ms, retention_ms, now_ms, is_pending)
@@ -192,18 +190,19 @@ fn expire_offsets(
         offsets.expired(i64::MIN, retention_ms, now_ms, is_held)
     };
     group.offsets = offsets;
-    group.look_again_ms = match held {
+    // Nor is a group over for which anything is pending: it would come back with that.
+    let is_awaited = pending.has(&id);
+    group.look_again_ms = match held || (vacant && is_awaited) {
         true => now_ms.saturating_add(LOOK_AGAIN_MS.min(retention_ms).max(1)),
         false => i64::MIN,
     };
-    let id = group.id.to_string();
     let forgot = !expired.is_empty();
     if forgot {
         // They leave, so it does not matter at which place.
         group.offsets.apply(&expired, 0);
         turn.events.push(GroupEvent::OffsetsCommitted { group: id.clone(), offsets: expired });
     }
-    let is_over = vacant && group.offsets.is_empty();
+    let is_over = vacant && group.offsets.is_empty() && !is_awaited;
     if is_over && (forgot || forget_due_ms(group, turn.settings) <= now_ms) {
         turn.events.push(GroupEvent::GroupDeleted { group: id });
     }

@@ -19,8 +19,10 @@ use bucket::Bucket;
 /// next time. Shorter than any client's patience for an answer.
 const WAIT_MAX: Duration = Duration::from_secs(10);
 
-/// Clients beyond which those that owe nothing are forgotten.
+/// Clients beyond which those that owe nothing are forgotten; if none is left, others share what one may.
 const CLIENTS_MAX: usize = 10_000;
+/// How often at the most they are looked through for that.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
 /// Whose quota it is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -80,8 +82,34 @@ struct State {
     any: QuotaLimits,
     /// Of those that have their own.
     own: HashMap<String, QuotaLimits>,
-    produced: HashMap<String, Bucket>,
-    fetched: HashMap<String, Bucket>,
+    produced: Buckets,
+    fetched: Buckets,
+}
+
+/// What clients have used of one kind.
+#[derive(Debug, Default)]
+struct Buckets {
+    of_client: HashMap<String, Bucket>,
+    /// Of all those for which there is no room any more.
+    of_others: Bucket,
+    /// When to look again for those that owe nothing.
+    sweep_at: Duration,
+}
+
+impl Buckets {
+    fn take(&mut self, now: Duration, client: &str, bytes: u64, rate: u64) -> Duration {
+        if let Some(bucket) = self.of_client.get_mut(client) {
+            return bucket.take(now, bytes, rate);
+        }
+        if self.of_client.len() >= CLIENTS_MAX && now >= self.sweep_at {
+            self.sweep_at = now.saturating_add(SWEEP_EVERY);
+            self.of_client.retain(|_, bucket| !bucket.is_full(now));
+        }
+        if self.of_client.len() >= CLIENTS_MAX {
+            return self.of_others.take(now, bytes, rate);
+        }
+        self.of_client.entry(client.to_owned()).or_default().take(now, bytes, rate)
+    }
 }
 
 impl Quotas {
@@ -106,7 +134,7 @@ impl Quotas {
         kind: QuotaKind,
         bytes: u64,
     ) -> Duration {
-        if !self.limited.load(Ordering::Relaxed) {
+        if !self.is_limited() {
             return Duration::ZERO;
         }
         let mut state = self.state.lock();
@@ -117,19 +145,12 @@ impl Quotas {
             QuotaKind::Produce => produced,
             QuotaKind::Fetch => fetched,
         };
-        if let Some(bucket) = buckets.get_mut(client) {
-            return bucket.take(now, bytes, rate).min(WAIT_MAX);
-        }
-        if buckets.len() >= CLIENTS_MAX {
-            buckets.retain(|_, bucket| !bucket.is_full(now));
-        }
-        let mut bucket = Bucket::default();
-        let wait = bucket.take(now, bytes, rate).min(WAIT_MAX);
-        // One that would owe nothing is not worth remembering among so many others.
-        if buckets.len() < CLIENTS_MAX || !wait.is_zero() {
-            buckets.insert(client.to_owned(), bucket);
-        }
-        wait
+        buckets.take(now, client, bytes, rate).min(WAIT_MAX)
+    }
+
+    /// Whether anybody has a quota.
+    pub(crate) fn is_limited(&self) -> bool {
+        self.limited.load(Ordering::Relaxed)
     }
 }
 
@@ -167,12 +188,19 @@ mod tests {
     fn what_clients_call_themselves_does_not_fill_the_memory() {
         let quotas = Quotas::default();
         quotas.replace(BTreeMap::from([(QuotaEntity::AnyClient, limits(1000))]));
-        for client in 0..2 * CLIENTS_MAX {
-            assert!(quotas.charge(NOW, &client.to_string(), QuotaKind::Produce, 10).is_zero());
+        let charge = |now, client: usize, bytes| {
+            quotas.charge(now, &client.to_string(), QuotaKind::Produce, bytes)
+        };
+        let known = || quotas.state.lock().produced.of_client.len();
+        for client in 0..CLIENTS_MAX {
+            assert!(charge(NOW, client, 10).is_zero());
         }
-        assert_eq!(quotas.state.lock().produced.len(), CLIENTS_MAX);
+        // There is room for no other: those who owe, too, share what one may.
+        let waits: Vec<_> = (0..100).map(|n| charge(NOW, CLIENTS_MAX + n, 5000)).collect();
+        assert!(waits.is_sorted() && waits[0] > Duration::ZERO);
+        assert_eq!(known(), CLIENTS_MAX);
         let later = NOW + Duration::from_secs(2);
-        assert!(!quotas.charge(later, "new", QuotaKind::Produce, 5000).is_zero());
-        assert_eq!(quotas.state.lock().produced.len(), 1);
+        assert!(!charge(later, usize::MAX, 5000).is_zero());
+        assert_eq!(known(), 1);
     }
 }

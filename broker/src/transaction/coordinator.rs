@@ -160,7 +160,10 @@ impl TransactionCoordinator {
             let who = Identity { producer, epoch };
             match state.transactions.add(now_ms, id, who, partitions, groups)? {
                 Some(event) => self.write(&journal, &mut state, event),
-                None => Ok(journal.mark()),
+                None => {
+                    let since = state.transactions.added_at(id, partitions, groups);
+                    Ok(journal.mark_at(since))
+                }
             }
         };
         let mark = self.unless_concurrent(&journal, id, attempt).await?;

@@ -180,6 +180,19 @@ impl Transactions {
         Ok(Some(TransactionEvent::Added { id, at_ms: now_ms, partitions, groups }))
     }
 
+    /// The journal's end with which the last of these took part.
+    pub(crate) fn added_at(
+        &self,
+        id: &str,
+        partitions: &[TopicPartition],
+        groups: &[&str],
+    ) -> Offset {
+        let Some(known) = self.by_id.get(id) else { return Offset::ZERO };
+        let partitions = partitions.iter().filter_map(|at| known.partitions.get(at));
+        let groups = groups.iter().filter_map(|group| known.groups.get(*group));
+        partitions.chain(groups).copied().max().unwrap_or(Offset::ZERO)
+    }
+
     /// A producer ends its transaction. With `bump` it is given a new epoch, such that nothing that
     /// it sent before can come after (KIP-890).
     pub(crate) fn end(

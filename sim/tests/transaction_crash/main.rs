@@ -225,7 +225,7 @@ impl Story {
                 return Err(format!("partition {index} has {value} {count} times"));
             }
         }
-        let mut offsets = vec![None];
+        let mut commits = Vec::new();
         for (number, transaction) in self.in_order_of_ends(at, resumed) {
             let goes_on = resumed == Some(number);
             let there =
@@ -238,14 +238,7 @@ impl Story {
             let fate = if goes_on { Fate::Committed } else { transaction.fate(at) };
             match fate {
                 Fate::Committed | Fate::Either if whole => {
-                    if let Some((offset, begun, done)) = transaction.offset {
-                        if done <= at {
-                            offsets.clear();
-                        }
-                        if begun <= at {
-                            offsets.push(Some(offset));
-                        }
-                    }
+                    commits.extend(transaction.offset);
                 }
                 Fate::Aborted | Fate::Either if count == 0 => {}
                 _ => {
@@ -253,6 +246,17 @@ impl Story {
                         "{count} records are there, it should be {fate:?}: {transaction:?}"
                     ));
                 }
+            }
+        }
+        // Of two commits the one that was made last holds, whichever transaction ended last.
+        commits.sort_by_key(|(_, begun, _)| *begun);
+        let mut offsets = vec![None];
+        for (offset, begun, done) in commits {
+            if done <= at {
+                offsets.clear();
+            }
+            if begun <= at {
+                offsets.push(Some(offset));
             }
         }
         let offset = site.committed_offset(self.topic)?;

@@ -58,11 +58,17 @@ pub enum TrySend {
     Failed(#[from] Error),
 }
 
+/// When a batch is full, unless the producer is told otherwise.
+const BATCH_BYTES: usize = 256 << 10;
+/// The same where nothing is acknowledged.
+const UNANSWERED_BATCH_BYTES: usize = 64 << 10;
+
 /// Sets up a [`Producer`].
 #[derive(Clone, Debug)]
 pub struct ProducerBuilder {
     link: LinkConfig,
     settings: Settings,
+    batch_bytes: Option<usize>,
     idempotent: bool,
     transactional_id: Option<Arc<str>>,
     transaction_timeout: Duration,
@@ -79,7 +85,7 @@ impl ProducerBuilder {
         let settings = Settings {
             acks: Acks::All,
             codec: Codec::None,
-            batch_bytes: 256 << 10,
+            batch_bytes: BATCH_BYTES,
             buffer_bytes: 32 << 20,
             partition_buffer_bytes: 1 << 20,
             limits,
@@ -87,6 +93,7 @@ impl ProducerBuilder {
         Self {
             link,
             settings,
+            batch_bytes: None,
             idempotent: true,
             transactional_id: None,
             transaction_timeout: Duration::from_secs(60),
@@ -111,10 +118,11 @@ impl ProducerBuilder {
     /// Size at which a batch is full, before compression. A larger record has a batch of its own.
     /// Where a topic takes no batches so large (`max.message.bytes`), the first one refused is sent
     /// again in pieces, and later ones are kept as small. Default: 256 KiB: what is gained by larger
-    /// batches is most where each waits for the disk.
+    /// batches is most where each waits for the disk. With [`Acks::None`], where nobody says
+    /// what was refused, 64 KiB.
     #[must_use]
     pub fn batch_bytes(mut self, bytes: usize) -> Self {
-        self.settings.batch_bytes = bytes.clamp(1 << 10, 64 << 20);
+        self.batch_bytes = Some(bytes.clamp(1 << 10, 64 << 20));
         self
     }
 
@@ -196,6 +204,10 @@ impl ProducerBuilder {
         }
         let timeout_ms = u32::try_from(self.transaction_timeout.as_millis()).unwrap_or(u32::MAX);
         let transactions = self.transactional_id.map(|id| Transactions::new(id, timeout_ms));
+        self.settings.batch_bytes = self.batch_bytes.unwrap_or(match self.settings.acks {
+            Acks::All | Acks::Written => BATCH_BYTES,
+            Acks::None => UNANSWERED_BATCH_BYTES,
+        });
         // Waiting for the disk is long compared to a frame's cost; waiting for a page cache is not.
         self.settings.limits.open_window = match self.settings.acks {
             Acks::All => self.settings.limits.max_in_flight,
@@ -205,7 +217,7 @@ impl ProducerBuilder {
         let core = Core::new(Arc::clone(&shared), &self.settings, transactions);
         let link = Link::open(shared, core.clone()).await?;
         if let Some(all) = &core.transactions {
-            core.open_transactional(all).await?;
+            core.open_transactional(all, Identity::NONE).await?;
         } else if self.idempotent && self.settings.acks != Acks::None {
             let given = link.shared.call_again(&InitProducerRequest {}).await?;
             core.set_identity(Identity::idempotent(given.producer_id, given.producer_epoch));

@@ -61,8 +61,8 @@ impl Core {
                 state.stale = true;
             }
             let giving_up = self.giving_up.load(Ordering::Acquire);
-            let pieces =
-                outcome.as_ref().err().and_then(most_taken).and_then(|max| batch.split(max));
+            let refused = outcome.as_ref().err().filter(|_| !giving_up);
+            let pieces = refused.and_then(most_taken).and_then(|max| batch.split(max));
             let settled = match pieces {
                 Some(pieces) => {
                     self.opened_pieces(&batch, &pieces);

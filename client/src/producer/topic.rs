@@ -49,6 +49,8 @@ pub(super) struct TopicState {
     sticky_used: bool,
     /// Size at which a batch is full: the producer's, or what the broker takes.
     batch_bytes: usize,
+    /// The producer's.
+    batch_bytes_max: usize,
     /// The broker did not know it any more.
     pub(super) stale: bool,
     pub(super) loaded: Duration,
@@ -70,6 +72,7 @@ impl TopicQueue {
             sticky: seed % (info.partitions.max(1) as usize),
             sticky_used: false,
             batch_bytes,
+            batch_bytes_max: batch_bytes,
             stale: false,
             loaded: now,
             timestamp: 0,
@@ -211,6 +214,7 @@ impl TopicState {
         if self.id != info.id {
             // Another topic of the same name, which knows nothing of what the old one was sent.
             self.partitions.iter_mut().for_each(|queue| queue.restart(identity));
+            self.batch_bytes = self.batch_bytes_max;
         }
         self.id = info.id;
         self.stale = false;

@@ -7,7 +7,7 @@ use onrush_protocol::request::{
     CommitOffset, TransactionEndRequest, TransactionOffsetsRequest, TransactionOpenRequest,
 };
 use onrush_protocol::wire::Maybe;
-use onrush_record::{Offset, ProducerEpoch, ProducerId};
+use onrush_record::Offset;
 
 use super::Producer;
 use super::batch::Identity;
@@ -174,7 +174,7 @@ impl Producer {
             return Ok(());
         }
         all.set(Phase::Committing { asked: true });
-        match core.end(all, true).await {
+        match core.end(all, true, Phase::Ready).await {
             Ok(()) => Ok(()),
             Err(error) if is_fenced(&error) => Err(self.failed(core, all, error, false).await),
             Err(error) if error.kind() == Kind::Refused => {
@@ -191,11 +191,9 @@ impl Producer {
         if over || !is_fenced(&cause) {
             return must_abort(&cause);
         }
-        match self.give_up(core, all, false).await {
-            Ok(()) => {
-                all.set(Phase::Failed { cause: cause.clone(), over: true });
-                must_abort(&cause)
-            }
+        let then = Phase::Failed { cause: cause.clone(), over: true };
+        match self.give_up(core, all, false, then).await {
+            Ok(()) => must_abort(&cause),
             Err(error) => error,
         }
     }
@@ -230,26 +228,45 @@ impl Producer {
                 false
             }
         };
-        self.give_up(core, all, asked).await?;
-        Ok(())
+        self.give_up(core, all, asked, Phase::Ready).await
     }
 
-    async fn give_up(&self, core: &Core, all: &Transactions, asked: bool) -> Result<()> {
+    /// Has the broker abort it, and goes on to `then`; `asked`: unless it has been committed before.
+    async fn give_up(
+        &self,
+        core: &Core,
+        all: &Transactions,
+        asked: bool,
+        then: Phase,
+    ) -> Result<()> {
         core.set_shut(true);
         core.wait_for_senders();
         core.drop_unsent().await;
         if !all.is_touched() {
-            all.set(Phase::Ready);
+            all.set(then);
             return Ok(());
         }
-        match core.end(all, false).await {
-            Err(error) if is_fenced(&error) && asked => match core.end(all, true).await {
-                Ok(()) => Err(Error::invalid(
-                    "the transaction was not aborted: an earlier commit() has committed it",
-                )),
-                Err(error) if is_fenced(&error) => Err(all.fenced(&error)),
-                Err(error) => Err(error),
-            },
+        match core.end(all, false, then.clone()).await {
+            // The broker has forgotten the id, and with it aborted what was open.
+            Err(error) if error.code() == Some(ErrorCode::UNKNOWN_TRANSACTIONAL_ID) => {
+                match core.open_transactional(all, core.identity()).await {
+                    Ok(()) => {
+                        all.set(then);
+                        Ok(())
+                    }
+                    Err(error) if is_fenced(&error) => Err(all.fenced(&error)),
+                    Err(error) => Err(error),
+                }
+            }
+            Err(error) if is_fenced(&error) && asked => {
+                match core.end(all, true, Phase::Ready).await {
+                    Ok(()) => Err(Error::invalid(
+                        "the transaction was not aborted: an earlier commit() has committed it",
+                    )),
+                    Err(error) if is_fenced(&error) => Err(all.fenced(&error)),
+                    Err(error) => Err(error),
+                }
+            }
             Err(error) if is_fenced(&error) => Err(all.fenced(&error)),
             ended => ended,
         }
@@ -286,20 +303,25 @@ impl Drop for FailsUnlessDone<'_> {
 
 impl Core {
     /// Makes the producer known, and fences its predecessor.
-    pub(super) async fn open_transactional(&self, all: &Transactions) -> Result<()> {
+    /// `before`: who it was, if it goes on; [`Identity::NONE`] for a new one.
+    pub(super) async fn open_transactional(
+        &self,
+        all: &Transactions,
+        before: Identity,
+    ) -> Result<()> {
         let request = TransactionOpenRequest {
             transactional_id: all.id.to_string(),
             timeout_ms: all.timeout_ms,
-            producer_id: ProducerId::NONE,
-            producer_epoch: ProducerEpoch::NONE,
+            producer_id: before.id,
+            producer_epoch: before.epoch,
         };
         let given = self.link.call_again(&request).await?;
         self.set_identity(Identity::transactional(given.producer_id, given.producer_epoch));
         Ok(())
     }
 
-    /// Asks the broker to end the transaction; the producer has a new epoch then.
-    async fn end(&self, all: &Transactions, commit: bool) -> Result<()> {
+    /// Asks the broker to end the transaction, and goes on to `then`; the producer has a new epoch.
+    async fn end(&self, all: &Transactions, commit: bool, then: Phase) -> Result<()> {
         let who = self.identity();
         let request = TransactionEndRequest {
             transactional_id: all.id.to_string(),
@@ -309,7 +331,7 @@ impl Core {
         };
         let next = self.link.call_again(&request).await?;
         self.set_identity(Identity::transactional(next.producer_id, next.producer_epoch));
-        all.set(Phase::Ready);
+        all.set(then);
         Ok(())
     }
 

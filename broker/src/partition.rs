@@ -4,6 +4,7 @@ mod check;
 mod decided;
 mod judge;
 mod produce;
+mod recompress;
 mod transactions;
 
 use std::sync::Arc;

@@ -104,8 +104,10 @@ impl<C: Clone + Default> Keys<C> {
     pub(crate) fn describe(&self, config: &C, overrides: &Overrides) -> Vec<ConfigEntry> {
         let built_in = C::default();
         let entry = |key: &Key<C>| {
-            let value = (key.get)(config);
-            let source = if overrides.contains_key(key.name) {
+            let given = overrides.get(key.name);
+            // What changes nothing here is shown as it was given.
+            let value = given.cloned().unwrap_or_else(|| (key.get)(config));
+            let source = if given.is_some() {
                 ConfigSource::Topic
             } else if value == (key.get)(&built_in) {
                 ConfigSource::Default

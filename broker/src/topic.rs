@@ -1,6 +1,7 @@
 //! Topics: a name, an id, settings, and partitions.
 
 mod config;
+mod keys;
 mod name;
 
 use std::path::PathBuf;
@@ -10,7 +11,7 @@ use onrush_record::TopicId;
 use parking_lot::RwLock;
 
 pub(crate) use config::check_key;
-pub use config::{Cleanup, Ratio, TimestampType, TopicConfig};
+pub use config::{Cleanup, Compression, Ratio, TimestampType, TopicConfig};
 pub(crate) use name::check as check_name;
 
 use crate::settings::{ConfigEntry, Overrides};

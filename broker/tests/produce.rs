@@ -5,9 +5,12 @@ mod support;
 
 use futures::executor::block_on;
 use onrush_broker::{
-    Acks, Cursor, Error, Kind, NewTopic, OffsetSpec, ProduceBatch, Settled, Signal,
+    Acks, Cursor, Error, Kind, NewTopic, OffsetSpec, Partition, ProduceBatch, ReadMode, Settled,
+    Signal,
 };
-use onrush_record::{Offset, Sequence};
+use onrush_record::batch::{BatchBuilder, Batches, Codec};
+use onrush_record::{Offset, ProducerId, Sequence};
+use onrush_sys::{Clock, SystemClock};
 use support::{Running, batch, batch_at, directory, numbered, produce, produce_durably, read_all};
 
 #[test]
@@ -70,6 +73,80 @@ fn several_parts_go_by_one_write_and_each_has_its_answer() {
     assert_eq!(mismatch.kind(), Kind::Refused);
     block_on(partition.wait_durable(results[4].as_ref().unwrap().await_durable.unwrap())).unwrap();
     assert_eq!(read_all(&partition), ["a", "b", "c", "f", "g"]);
+    running.stop();
+}
+
+/// The codecs of a partition's batches.
+fn codecs(partition: &Partition) -> Vec<Codec> {
+    let mut codecs = Vec::new();
+    let mut next = partition.ends().start;
+    let mut cursor = Cursor::default();
+    while let Some(read) = partition.fetch(next, 1 << 20, &mut cursor).unwrap() {
+        let bytes = read.slice.to_bytes(ReadMode::Copied).unwrap();
+        for batch in Batches::new(&bytes) {
+            let batch = batch.unwrap();
+            batch.verify().unwrap();
+            codecs.push(batch.header().attributes.codec().unwrap());
+        }
+        next = read.next;
+    }
+    codecs
+}
+
+#[test]
+fn a_topic_may_have_a_compression_of_its_own() {
+    let directory = directory();
+    let running = Running::start(&directory);
+    for codec in [Codec::None, Codec::Gzip, Codec::Snappy, Codec::Lz4, Codec::Zstd] {
+        let value = if codec == Codec::None { "uncompressed" } else { codec.name() };
+        let partition = running.topic_with(value, &[("compression.type", value)]);
+        let mut compressed = BatchBuilder::new(Codec::Zstd);
+        compressed.push(SystemClock.now_ms(), None, Some(b"b"), &[]);
+        let two = [batch(&["a"]), compressed.finish().unwrap()].concat();
+        produce_durably(&partition, two).unwrap();
+        // What is sent again is known again, though other bytes lie in the log.
+        let first = produce_durably(&partition, numbered(ProducerId::new(9), 0, &["c"])).unwrap();
+        let again = produce_durably(&partition, numbered(ProducerId::new(9), 0, &["c"])).unwrap();
+        assert!(again.duplicate && again.base_offset == first.base_offset);
+        let mut broken = batch(&["d"]);
+        broken[40] ^= 1;
+        let error = produce(&partition, Acks::All, broken).unwrap_err();
+        assert!(matches!(error, Error::BatchInvalid(_)), "{error}");
+        assert_eq!(codecs(&partition), [codec; 3]);
+    }
+    running.stop();
+}
+
+#[test]
+fn what_is_made_larger_than_the_topic_takes_is_refused() {
+    let directory = directory();
+    let running = Running::start(&directory);
+    let settings = [("compression.type", "uncompressed"), ("max.message.bytes", "1000")];
+    let partition = running.topic_with("small", &settings);
+    let mut bomb = BatchBuilder::new(Codec::Zstd);
+    bomb.push(SystemClock.now_ms(), None, Some(&[0; 100_000]), &[]);
+    let mut parts = [bomb.finish().unwrap(), batch(&["a"])];
+    let mut parts: Vec<_> = parts
+        .iter_mut()
+        .map(|bytes| ProduceBatch { bytes, expected_offset: None, acks: Acks::Written })
+        .collect();
+    let mut results = Vec::new();
+    partition.produce(&mut parts, &mut results);
+    assert!(matches!(results[0], Err(Error::BatchTooLarge { max: 1000, .. })), "{results:?}");
+    assert_eq!(results[1].as_ref().unwrap().base_offset, Offset::ZERO);
+    running.stop();
+}
+
+#[test]
+fn a_topic_that_is_flushed_batch_by_batch_acknowledges_nothing_sooner() {
+    let directory = directory();
+    let running = Running::start(&directory);
+    for (messages, durable) in [("1", true), ("2", false)] {
+        let partition =
+            running.topic_with(&format!("t{messages}"), &[("flush.messages", messages)]);
+        let placed = produce(&partition, Acks::Written, batch(&["a"])).unwrap();
+        assert_eq!(placed.await_durable.is_some(), durable);
+    }
     running.stop();
 }
 

@@ -9,7 +9,7 @@ use crate::Error;
 use crate::topic::{TimestampType, TopicConfig};
 
 /// Bytes a batch may decompress to where its records are looked at.
-const DECOMPRESSED_MAX: usize = 64 << 20;
+pub(super) const DECOMPRESSED_MAX: usize = 64 << 20;
 
 pub(super) type Few<T> = SmallVec<[T; 4]>;
 
@@ -62,7 +62,8 @@ fn check_batch(
     }
 }
 
-fn invalid(error: BatchError) -> Error {
+/// What the broker calls what is wrong with a batch.
+pub(super) fn invalid(error: BatchError) -> Error {
     match error {
         BatchError::TooLarge { length, max } => Error::BatchTooLarge { bytes: length, max },
         other => Error::BatchInvalid(other),

@@ -1,12 +1,13 @@
 //! Appending what producers send.
 
-use onrush_record::batch::BatchHeader;
+use onrush_record::batch::{BatchHeader, Codec};
 use onrush_record::{Offset, ProducerId, TimestampMs};
 use onrush_storage::{StorageError, Visibility};
 
 use super::Partition;
 use super::check::{Few, check};
 use super::judge::{Decided, Judge};
+use super::recompress::recompressed;
 use crate::topic::{TimestampType, TopicConfig};
 use crate::{Acks, DurableMark, Error};
 
@@ -63,11 +64,56 @@ impl Partition {
         }
         let settings = self.topic.settings();
         let config = &settings.config;
+        match config.compression.codec() {
+            None => self.check_and_append(parts, |_| None, config, results),
+            Some(codec) => self.produce_recompressed(parts, codec, config, results),
+        }
+    }
+
+    /// The same for a topic that has a compression of its own: what differs is made anew, in memory
+    /// of its own.
+    fn produce_recompressed(
+        &self,
+        parts: &mut [ProduceBatch<'_>],
+        codec: Codec,
+        config: &TopicConfig,
+        results: &mut Vec<Result<Placed, Error>>,
+    ) {
+        let mut made = recompressed(parts, codec, config.max_message_bytes);
+        let refused: Vec<Option<Error>> =
+            made.iter().map(|made| made.as_ref().err().cloned()).collect();
+        let mut parts: Vec<ProduceBatch<'_>> = parts
+            .iter_mut()
+            .zip(&mut made)
+            .map(|(part, made)| ProduceBatch {
+                bytes: match made {
+                    Ok(Some(made)) => made.as_mut_slice(),
+                    Ok(None) | Err(_) => &mut *part.bytes,
+                },
+                expected_offset: part.expected_offset,
+                acks: part.acks,
+            })
+            .collect();
+        self.check_and_append(&mut parts, |at| refused[at].clone(), config, results);
+    }
+
+    /// Appends what is in order and was not refused before.
+    fn check_and_append(
+        &self,
+        parts: &mut [ProduceBatch<'_>],
+        refused: impl Fn(usize) -> Option<Error>,
+        config: &TopicConfig,
+        results: &mut Vec<Result<Placed, Error>>,
+    ) {
         let now_ms = self.services.clock.now_ms();
         let mut headers = Few::new();
         let checked: Few<Result<usize, Error>> = parts
             .iter_mut()
-            .map(|part| {
+            .enumerate()
+            .map(|(at, part)| {
+                if let Some(error) = refused(at) {
+                    return Err(error);
+                }
                 let before = headers.len();
                 let checked = check(part.bytes, config, now_ms, &mut headers);
                 if checked.is_err() {
@@ -133,7 +179,7 @@ impl Partition {
         let incarnation = self.log.incarnation();
         drop(state);
 
-        let minimum = config.acks_minimum.max(self.services.config.acks_minimum);
+        let minimum = config.least_acks().max(self.services.config.acks_minimum);
         let failure = match outcome {
             Ok(accepted) => {
                 if accepted.batches > 0 {

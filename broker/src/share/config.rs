@@ -154,7 +154,7 @@ impl ShareConfig {
     /// These settings with `overrides` on top.
     ///
     /// # Errors
-    /// [`Error::InvalidConfig`] names the key, the value and what is allowed.
+    /// [`InvalidConfig`](crate::Error::InvalidConfig) names the key, the value and what is allowed.
     pub fn with(&self, overrides: &Overrides) -> Result<ShareConfig> {
         KEYS.with(self, overrides)
     }

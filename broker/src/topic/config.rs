@@ -1,8 +1,10 @@
 //! A topic's configuration: Kafka's names and defaults, and a few of our own.
 
+use onrush_record::batch::Codec;
 use onrush_storage::{CleanPolicy, LogConfig, Visibility};
 
-use crate::settings::{ConfigEntry, Key, Keys, Overrides, assign, ranged};
+use super::keys::KEYS;
+use crate::settings::{ConfigEntry, Overrides};
 use crate::{Acks, Result};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
@@ -26,7 +28,7 @@ pub struct Cleanup {
 }
 
 impl Cleanup {
-    fn parse(value: &str) -> Option<Cleanup> {
+    pub(super) fn parse(value: &str) -> Option<Cleanup> {
         let mut cleanup = Cleanup { deletes: false, compacts: false };
         for word in value.split(',') {
             match word.trim() {
@@ -38,7 +40,7 @@ impl Cleanup {
         Some(cleanup)
     }
 
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match (self.compacts, self.deletes) {
             (true, true) => "compact,delete",
             (true, false) => "compact",
@@ -60,11 +62,48 @@ impl Ratio {
         self.0
     }
 
-    fn parse(value: &str) -> Option<Ratio> {
+    pub(super) fn parse(value: &str) -> Option<Ratio> {
         let number: f64 = value.parse().ok()?;
         (0.0..=1.0).contains(&number).then_some(Ratio(number))
     }
 }
+
+/// How a topic's batches are compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compression {
+    /// As the producer sent them.
+    Producer,
+    /// In this way, whatever the producer sent.
+    Topic(Codec),
+}
+
+impl Compression {
+    /// The topic's own, if it has one.
+    pub fn codec(self) -> Option<Codec> {
+        match self {
+            Compression::Producer => None,
+            Compression::Topic(codec) => Some(codec),
+        }
+    }
+
+    pub(super) fn parse(value: &str) -> Option<Compression> {
+        Some(match value {
+            "producer" => Compression::Producer,
+            "uncompressed" => Compression::Topic(Codec::None),
+            _ => Compression::Topic(COMPRESSING.into_iter().find(|codec| codec.name() == value)?),
+        })
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Compression::Producer => "producer",
+            Compression::Topic(Codec::None) => "uncompressed",
+            Compression::Topic(codec) => codec.name(),
+        }
+    }
+}
+
+const COMPRESSING: [Codec; 4] = [Codec::Gzip, Codec::Snappy, Codec::Lz4, Codec::Zstd];
 
 /// A topic's settings, resolved.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,6 +118,8 @@ pub struct TopicConfig {
     pub min_compaction_lag_ms: u64,
     /// Compacted: records older than this are cleaned however little is dirty; None: not by age.
     pub max_compaction_lag_ms: Option<u64>,
+    /// How batches are compressed.
+    pub compression: Compression,
     /// How long records are kept; None keeps them for good.
     pub retention_ms: Option<u64>,
     /// How many bytes a partition keeps; None keeps all.
@@ -99,6 +140,8 @@ pub struct TopicConfig {
     pub visibility: Visibility,
     /// The weakest durability an acknowledged produce has, whatever the producer asks for.
     pub acks_minimum: Acks,
+    /// Whether every acknowledged produce is durable, as Kafka's `flush.messages=1` has it.
+    pub flush_each_batch: bool,
     /// Whether each record of a batch is looked at, or its header and checksum only.
     pub validate_records: bool,
     /// Bytes of log that one entry of the index covers.
@@ -113,6 +156,7 @@ impl Default for TopicConfig {
             delete_retention_ms: DAY_MS.unsigned_abs(),
             min_compaction_lag_ms: 0,
             max_compaction_lag_ms: None,
+            compression: Compression::Producer,
             retention_ms: Some((7 * DAY_MS).unsigned_abs()),
             retention_bytes: None,
             segment_bytes: 1 << 30,
@@ -123,209 +167,18 @@ impl Default for TopicConfig {
             timestamp_after_max_ms: 60 * 60 * 1000,
             visibility: Visibility::Durable,
             acks_minimum: Acks::None,
+            flush_each_batch: false,
             validate_records: false,
             index_interval_bytes: 64 << 10,
         }
     }
 }
 
-const KEYS: Keys<TopicConfig> = Keys { of: "topic", keys: TOPIC_KEYS };
-
-const TOPIC_KEYS: &[Key<TopicConfig>] = &[
-    Key {
-        name: "acks.minimum",
-        allowed: "0, 1 or all",
-        doc: "The weakest durability of an acknowledged produce: all lifts producers that ask for less.",
-        set: |config, value| assign(&mut config.acks_minimum, Acks::parse(value)),
-        get: |config| config.acks_minimum.to_string(),
-    },
-    Key {
-        name: "cleanup.policy",
-        allowed: "delete, compact or compact,delete",
-        doc: "How old records go: delete drops whole segments by age and size, compact keeps the newest record of each key.",
-        set: |config, value| assign(&mut config.cleanup, Cleanup::parse(value)),
-        get: |config| config.cleanup.name().to_owned(),
-    },
-    Key {
-        name: "compression.type",
-        allowed: "producer",
-        doc: "Batches stay compressed as the producer sent them.",
-        set: |_, value| (value == "producer").then_some(()),
-        get: |_| "producer".to_owned(),
-    },
-    Key {
-        name: "delete.retention.ms",
-        allowed: "0 and more",
-        doc: "Compacted topics: how long a deletion (a record without a value) stays readable once its key is cleaned.",
-        set: |config, value| assign(&mut config.delete_retention_ms, milliseconds(value)),
-        get: |config| config.delete_retention_ms.to_string(),
-    },
-    Key {
-        name: "index.interval.bytes",
-        allowed: "4096 to 16777216",
-        doc: "Bytes of log that one entry of the index, and its checksum, cover.",
-        set: |config, value| {
-            assign(&mut config.index_interval_bytes, ranged(value, 4096, 16 << 20))
-        },
-        get: |config| config.index_interval_bytes.to_string(),
-    },
-    Key {
-        name: "max.compaction.lag.ms",
-        allowed: "1 and more; 9223372036854775807 for no limit",
-        doc: "Compacted topics: how long a record may stay uncleaned at the most, also in a log that is hardly dirty.",
-        set: |config, value| {
-            let lag = ranged(value, 1, i64::MAX.unsigned_abs())?;
-            config.max_compaction_lag_ms = (lag < i64::MAX.unsigned_abs()).then_some(lag);
-            Some(())
-        },
-        get: |config| config.max_compaction_lag_ms.unwrap_or(i64::MAX.unsigned_abs()).to_string(),
-    },
-    Key {
-        name: "max.message.bytes",
-        allowed: "61 to 1073741824",
-        doc: "The largest record batch that is accepted, compressed as it is sent.",
-        set: |config, value| assign(&mut config.max_message_bytes, ranged(value, 61, 1 << 30)),
-        get: |config| config.max_message_bytes.to_string(),
-    },
-    Key {
-        name: "message.timestamp.after.max.ms",
-        allowed: "0 to 9223372036854775807",
-        doc: "How far a batch's latest timestamp may lie ahead of the broker's clock.",
-        set: |config, value| {
-            assign(&mut config.timestamp_after_max_ms, ranged(value, 0, i64::MAX.unsigned_abs()))
-        },
-        get: |config| config.timestamp_after_max_ms.to_string(),
-    },
-    Key {
-        name: "message.timestamp.before.max.ms",
-        allowed: "0 to 9223372036854775807",
-        doc: "How far a batch's first timestamp may lie behind the broker's clock.",
-        set: |config, value| {
-            assign(&mut config.timestamp_before_max_ms, ranged(value, 0, i64::MAX.unsigned_abs()))
-        },
-        get: |config| config.timestamp_before_max_ms.to_string(),
-    },
-    Key {
-        name: "message.timestamp.type",
-        allowed: "CreateTime or LogAppendTime",
-        doc: "Whose clock a record's timestamp is by: the producer's or the broker's.",
-        set: |config, value| {
-            assign(
-                &mut config.timestamp_type,
-                match value {
-                    "CreateTime" => Some(TimestampType::CreateTime),
-                    "LogAppendTime" => Some(TimestampType::LogAppendTime),
-                    _ => None,
-                },
-            )
-        },
-        get: |config| format!("{:?}", config.timestamp_type),
-    },
-    Key {
-        name: "min.cleanable.dirty.ratio",
-        allowed: "0 to 1",
-        doc: "Compacted topics: the part of a log that must be dirty before it is cleaned.",
-        set: |config, value| assign(&mut config.min_dirty_ratio, Ratio::parse(value)),
-        get: |config| config.min_dirty_ratio.get().to_string(),
-    },
-    Key {
-        name: "min.compaction.lag.ms",
-        allowed: "0 and more",
-        doc: "Compacted topics: how long a record stays at the least, also when its key has a newer one.",
-        set: |config, value| assign(&mut config.min_compaction_lag_ms, milliseconds(value)),
-        get: |config| config.min_compaction_lag_ms.to_string(),
-    },
-    Key {
-        name: "min.insync.replicas",
-        allowed: "1",
-        doc: "Accepted for Kafka's sake: there is one replica.",
-        set: |_, value| (value == "1").then_some(()),
-        get: |_| "1".to_owned(),
-    },
-    Key {
-        name: "retention.bytes",
-        allowed: "-1 (no limit), or 0 and more",
-        doc: "How many bytes a partition keeps before its oldest segments go.",
-        set: |config, value| assign(&mut config.retention_bytes, unlimited(value)),
-        get: |config| or_minus_one(config.retention_bytes),
-    },
-    Key {
-        name: "retention.ms",
-        allowed: "-1 (no limit), or 0 and more",
-        doc: "How long records are kept before their segment goes.",
-        set: |config, value| assign(&mut config.retention_ms, unlimited(value)),
-        get: |config| or_minus_one(config.retention_ms),
-    },
-    Key {
-        name: "segment.bytes",
-        allowed: "16384 to 2147483647",
-        doc: "The size at which a segment is closed and the next one begun.",
-        set: |config, value| {
-            assign(
-                &mut config.segment_bytes,
-                ranged(value, 16 << 10, i32::MAX.unsigned_abs().into()),
-            )
-        },
-        get: |config| config.segment_bytes.to_string(),
-    },
-    Key {
-        name: "segment.ms",
-        allowed: "1 and more",
-        doc: "The age at which a segment is closed and the next one begun.",
-        set: |config, value| {
-            assign(&mut config.segment_ms, ranged(value, 1, i64::MAX.unsigned_abs()).map(Some))
-        },
-        get: |config| or_minus_one(config.segment_ms),
-    },
-    Key {
-        name: "validate.records",
-        allowed: "true or false",
-        doc: "Whether each record of a batch is looked at, or only its header and checksum.",
-        set: |config, value| assign(&mut config.validate_records, value.parse().ok()),
-        get: |config| config.validate_records.to_string(),
-    },
-    Key {
-        name: "visibility",
-        allowed: "durable or written",
-        doc: "Which records consumers see: those on stable storage, or all that are written.",
-        set: |config, value| {
-            assign(
-                &mut config.visibility,
-                match value {
-                    "durable" => Some(Visibility::Durable),
-                    "written" => Some(Visibility::Written),
-                    _ => None,
-                },
-            )
-        },
-        get: |config| {
-            match config.visibility {
-                Visibility::Durable => "durable",
-                Visibility::Written => "written",
-            }
-            .to_owned()
-        },
-    },
-];
-
-fn milliseconds(value: &str) -> Option<u64> {
-    ranged(value, 0, i64::MAX.unsigned_abs())
-}
-
-/// -1 is "no limit".
-fn unlimited(value: &str) -> Option<Option<u64>> {
-    if value == "-1" { Some(None) } else { ranged(value, 0, i64::MAX.unsigned_abs()).map(Some) }
-}
-
-fn or_minus_one(value: Option<u64>) -> String {
-    value.map_or_else(|| "-1".to_owned(), |value| value.to_string())
-}
-
 impl TopicConfig {
     /// These settings with `overrides` on top.
     ///
     /// # Errors
-    /// [`Error::InvalidConfig`] names the key, the value and what is allowed.
+    /// [`InvalidConfig`](crate::Error::InvalidConfig) names the key, the value and what is allowed.
     pub fn with(&self, overrides: &Overrides) -> Result<TopicConfig> {
         KEYS.with(self, overrides)
     }
@@ -333,7 +186,7 @@ impl TopicConfig {
     /// Changes one setting.
     ///
     /// # Errors
-    /// [`Error::InvalidConfig`] names the key, the value and what is allowed.
+    /// [`InvalidConfig`](crate::Error::InvalidConfig) names the key, the value and what is allowed.
     pub fn set(&mut self, name: &str, value: &str) -> Result<()> {
         KEYS.set(self, name, value)
     }
@@ -341,6 +194,11 @@ impl TopicConfig {
     /// Every setting; those among `overrides` are the topic's own.
     pub fn describe(&self, overrides: &Overrides) -> Vec<ConfigEntry> {
         KEYS.describe(self, overrides)
+    }
+
+    /// The weakest durability of an acknowledged produce, by all that says so.
+    pub(crate) fn least_acks(&self) -> Acks {
+        if self.flush_each_batch { Acks::All } else { self.acks_minimum }
     }
 
     /// When and how the log of a partition is cleaned, if it is compacted.

@@ -63,6 +63,13 @@ impl Attributes {
         self.with(Self::CODEC, false)
     }
 
+    /// The same, for records that are compressed by `codec`.
+    #[inline]
+    #[must_use]
+    pub(super) const fn recoded(self, codec: Codec) -> Self {
+        Self(self.without_codec().0 | Self::with_codec(codec).0)
+    }
+
     const fn with(self, bit: u16, on: bool) -> Self {
         Self(if on { self.0 | bit } else { self.0 & !bit })
     }

@@ -7,7 +7,7 @@ use crate::setup::Setup;
 use crate::table::{Contender, Table};
 use crate::workload::Workload;
 
-/// Runs `rounds` rounds, and one before them that does not count: brokers on a virtual machine of
+/// Runs `rounds` rounds, and before them a short one that does not count: brokers on a virtual machine of
 /// their own become fast with use.
 pub(crate) fn run(
     setup: &Setup,
@@ -26,7 +26,9 @@ pub(crate) fn run(
             Err(error) => table.missing(*name, &error),
         }
     }
+    let short = setup.quick();
     for round in 0..=rounds {
+        let setup = if round == 0 { &short } else { setup };
         for workload in workloads {
             for peer in peers.iter().filter(|peer| peer.name.offers(workload.durability())) {
                 for client in peer.name.clients() {

@@ -16,6 +16,8 @@ use super::settings;
 use crate::args::{RunArgs, acks_name};
 use crate::time::Timeline;
 
+/// Answers heard of in one turn, at most.
+const HEARD_TURN: u32 = 1000;
 /// Messages that a closed loop hands over before it looks at what has come.
 const CLOSED_TURN: u64 = 256;
 
@@ -143,12 +145,24 @@ impl Producing {
                 self.state = State::Flushing;
             }
         }
-        self.producer.poll(std::time::Duration::ZERO);
+        self.hear();
         if self.state == State::Flushing && self.producer.in_flight_count() == 0 {
             self.state = State::Done;
             self.producer.context().shared.producer_is_done();
         }
         self.source.made() > before
+    }
+
+    /// Hears of all that is decided, or much of it: a poll tells of what one answer decided, which
+    /// without linger is a single message.
+    fn hear(&self) {
+        for _ in 0..HEARD_TURN {
+            let before = self.producer.in_flight_count();
+            self.producer.poll(std::time::Duration::ZERO);
+            if self.producer.in_flight_count() == before {
+                break;
+            }
+        }
     }
 
     /// Sends what is due; whether no more will be.

@@ -57,6 +57,29 @@ async fn read(client: &Client, partition: u32, isolation: Isolation) -> Vec<Stri
 }
 
 #[test]
+fn a_producer_that_was_forgotten_goes_on() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let broker = Onrush::open(Config::ephemeral().manual_clock()).unwrap();
+        let client = broker.client();
+        client.admin().create_topic(NewTopic::named("t")).await.unwrap();
+        let producer = transactional(&client, "sleeper").await;
+        producer.begin().unwrap();
+        within(producer.send(to(0, "forgotten")).await.unwrap()).await.unwrap();
+        // Its transaction takes too long, and then its id is not used for more than a week.
+        broker.advance(Duration::from_secs(120)).await.unwrap();
+        broker.advance(Duration::from_secs(8 * 24 * 3600)).await.unwrap();
+        assert!(client.admin().transactions().await.unwrap().is_empty());
+        assert!(matches!(within(producer.commit()).await.unwrap_err(), Error::MustAbort(_)));
+        within(producer.abort()).await.unwrap();
+        producer.begin().unwrap();
+        within(producer.send(to(0, "remembered")).await.unwrap()).await.unwrap();
+        within(producer.commit()).await.unwrap();
+        assert_eq!(read(&client, 0, Isolation::ReadCommitted).await, ["remembered"]);
+    });
+}
+
+#[test]
 fn partitions_and_a_group_count_at_once_or_not_at_all() {
     everywhere(|client| async move {
         let admin = client.admin();

@@ -33,6 +33,31 @@ pub fn frame(length: Option<i32>, key: i16, version: i16, body: &[u8]) -> Vec<u8
     bytes
 }
 
+/// Sends a request of a client that calls itself so.
+///
+/// # Panics
+/// When the broker takes no bytes.
+pub fn send<Q: Message>(socket: &mut TcpStream, client: Option<&str>, request: &Q, version: i16) {
+    let mut frame = Vec::new();
+    request_frame(request, version, 1, client, &mut frame).expect("it can be said");
+    socket.write_all(&frame).expect("it takes bytes");
+}
+
+/// Waits for an answer.
+///
+/// # Panics
+/// When there is none, or it is something else.
+#[must_use]
+pub fn receive<A: Message>(socket: &mut TcpStream, version: i16) -> A {
+    let mut length = [0; 4];
+    socket.read_exact(&mut length).expect("it answers");
+    let mut answer = vec![0; u32::from_be_bytes(length) as usize];
+    socket.read_exact(&mut answer).expect("it answers");
+    let mut reader = Reader::new(&answer);
+    decode_response_header(A::KEY, version, &mut reader).expect("a header");
+    A::decode(&mut reader, version).expect("an answer")
+}
+
 /// One connection a request.
 pub trait Asks {
     /// The address of the Kafka listener.
@@ -51,17 +76,9 @@ pub trait Asks {
     /// # Panics
     /// When there is none, or it is something else.
     fn ask<Q: Message, A: Message>(&self, request: &Q, version: i16) -> A {
-        let mut frame = Vec::new();
-        request_frame(request, version, 1, None, &mut frame).expect("it can be said");
         let mut socket = self.connect();
-        socket.write_all(&frame).expect("it takes bytes");
-        let mut length = [0; 4];
-        socket.read_exact(&mut length).expect("it answers");
-        let mut answer = vec![0; u32::from_be_bytes(length) as usize];
-        socket.read_exact(&mut answer).expect("it answers");
-        let mut reader = Reader::new(&answer);
-        decode_response_header(A::KEY, version, &mut reader).expect("a header");
-        A::decode(&mut reader, version).expect("an answer")
+        send(&mut socket, None, request, version);
+        receive(&mut socket, version)
     }
 
     /// Sends bytes and gives what is answered until the broker closes the connection.

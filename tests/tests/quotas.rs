@@ -1,6 +1,5 @@
 //! Clients with a quota, against the real program: they are told to wait, and are made to.
 
-use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
@@ -10,10 +9,9 @@ use onrush_kafka_protocol::messages::{
     ApiVersionsResponse, FetchRequest, FetchRequestFetchPartition, FetchRequestFetchTopic,
     FetchResponse, OpData, PartitionProduceData, ProduceRequest, ProduceResponse, TopicProduceData,
 };
-use onrush_kafka_protocol::{Message, Reader, decode_response_header, request_frame};
 use onrush_record::batch::{BatchBuilder, Codec};
 use onrush_sys::{Clock as _, SystemClock};
-use onrush_tests::kafka::Asks;
+use onrush_tests::kafka::{Asks, receive, send};
 use onrush_tests::{BrokerProcess, ServeOptions};
 
 /// Limits what the client may send and fetch, in bytes a second.
@@ -30,22 +28,6 @@ fn limit(broker: &BrokerProcess, client: &str, rate: f64) {
     let request = AlterClientQuotasRequest { entries: vec![entry], validate_only: false };
     let answer: AlterClientQuotasResponse = broker.ask(&request, 1);
     assert_eq!(answer.entries[0].error_code, 0, "{answer:?}");
-}
-
-fn send<Q: Message>(socket: &mut TcpStream, client: &str, request: &Q, version: i16) {
-    let mut frame = Vec::new();
-    request_frame(request, version, 1, Some(client), &mut frame).expect("it can be said");
-    socket.write_all(&frame).expect("it takes bytes");
-}
-
-fn receive<A: Message>(socket: &mut TcpStream, version: i16) -> A {
-    let mut length = [0; 4];
-    socket.read_exact(&mut length).expect("it answers");
-    let mut answer = vec![0; u32::from_be_bytes(length) as usize];
-    socket.read_exact(&mut answer).expect("it answers");
-    let mut reader = Reader::new(&answer);
-    decode_response_header(A::KEY, version, &mut reader).expect("a header");
-    A::decode(&mut reader, version).expect("an answer")
 }
 
 fn produce() -> ProduceRequest {
@@ -74,7 +56,7 @@ fn fetch() -> FetchRequest {
 
 /// What was asked right behind is not answered before the time that the answer tells.
 fn waits(socket: &mut TcpStream, client: &str, since: Duration, throttle_time_ms: i32) {
-    send(socket, client, &ApiVersionsRequest::default(), 0);
+    send(socket, Some(client), &ApiVersionsRequest::default(), 0);
     let versions: ApiVersionsResponse = receive(socket, 0);
     assert!(!versions.api_keys.is_empty());
     let told = Duration::from_millis(u64::try_from(throttle_time_ms).expect("a time"));
@@ -94,16 +76,16 @@ fn clients_over_their_quota_are_told_to_wait_and_made_to() {
 
     let (mut slow, mut other) = (broker.connect(), broker.connect());
     let since = SystemClock.monotonic();
-    send(&mut slow, "slow", &produce(), 7);
+    send(&mut slow, Some("slow"), &produce(), 7);
     let answer: ProduceResponse = receive(&mut slow, 7);
     assert_eq!(answer.responses[0].partition_responses[0].error_code, 0);
-    send(&mut other, "other", &produce(), 7);
+    send(&mut other, Some("other"), &produce(), 7);
     let unlimited: ProduceResponse = receive(&mut other, 7);
     assert_eq!(unlimited.throttle_time_ms, 0);
     waits(&mut slow, "slow", since, answer.throttle_time_ms);
 
     let since = SystemClock.monotonic();
-    send(&mut slow, "slow", &fetch(), 11);
+    send(&mut slow, Some("slow"), &fetch(), 11);
     let answer: FetchResponse = receive(&mut slow, 11);
     let records = answer.responses[0].partitions[0].records.as_ref().map_or(0, |all| all.len());
     assert!(records > 60_000, "nothing is refused: {records} bytes");

@@ -1,7 +1,17 @@
 //! Named steps run one after the other, timed, with a summary that hides nothing.
 
-use std::process::{Command, Stdio};
+use std::collections::HashMap;
+use std::fs;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
+
+/// What has not ended by then hangs. CI has 90 minutes: what hangs must leave time for the rest,
+/// and for saying so.
+pub(crate) const LIMIT: Duration = Duration::from_secs(25 * 60);
+
+/// The same for the long versions of tests, which CI does not run.
+pub(crate) const LONG_LIMIT: Duration = Duration::from_secs(4 * 60 * 60);
 
 /// How a step ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,14 +70,69 @@ impl Steps {
     }
 }
 
-/// Runs a command with its output shown.
+/// Runs a command with its output shown, for as long as it takes within reason.
 pub(crate) fn command(command: &mut Command) -> Outcome {
+    command_within(command, LIMIT)
+}
+
+/// Runs a command with its output shown, and kills it when it takes longer than that.
+pub(crate) fn command_within(command: &mut Command, limit: Duration) -> Outcome {
     println!("$ {}", shown(command));
-    match command.stdin(Stdio::null()).status() {
-        Ok(status) if status.success() => Outcome::Passed,
-        Ok(status) => Outcome::Failed(format!("`{}` ended with {status}", shown(command))),
-        Err(error) => Outcome::Failed(format!("cannot start `{}`: {error}", shown(command))),
+    let child = command.stdin(Stdio::null()).spawn();
+    let ended = child.and_then(|mut child| within(&mut child, limit));
+    match ended {
+        Ok(Some(status)) if status.success() => Outcome::Passed,
+        Ok(Some(status)) => Outcome::Failed(format!("`{}` ended with {status}", shown(command))),
+        Ok(None) => Outcome::Failed(format!(
+            "`{}` had not ended after {} minutes and was killed; the last line of its output tells \
+             where it was",
+            shown(command),
+            limit.as_secs() / 60
+        )),
+        Err(error) => Outcome::Failed(format!("cannot run `{}`: {error}", shown(command))),
     }
+}
+
+/// Waits for a child; None: it took longer, and was killed with all that it had started.
+fn within(child: &mut Child, limit: Duration) -> std::io::Result<Option<ExitStatus>> {
+    let began = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        if began.elapsed() > limit {
+            // First those it started: a test that spins would go on without cargo.
+            let pids = descendants(child.id()).into_iter().map(|pid| pid.to_string());
+            let _ = Command::new("kill").arg("-KILL").args(pids).status();
+            child.kill()?;
+            child.wait()?;
+            return Ok(None);
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// The processes that a process has started, and those that they have.
+fn descendants(of: u32) -> Vec<u32> {
+    let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
+    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else {
+            continue;
+        };
+        let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+        // proc(5): pid (name) state parent; the name may hold anything, even parentheses.
+        let parent = stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(1));
+        if let Some(parent) = parent.and_then(|parent| parent.parse().ok()) {
+            children.entry(parent).or_default().push(pid);
+        }
+    }
+    let mut found = vec![of];
+    let mut next = 0;
+    while let Some(pid) = found.get(next) {
+        found.extend(children.remove(pid).unwrap_or_default());
+        next += 1;
+    }
+    found.split_off(1)
 }
 
 /// True when a command can be started and succeeds; its output is not shown.
@@ -84,4 +149,29 @@ fn shown(command: &Command) -> String {
     let mut words = vec![command.get_program().to_string_lossy().into_owned()];
     words.extend(command.get_args().map(|a| a.to_string_lossy().into_owned()));
     words.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_hangs_is_killed_with_what_it_started() {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "sleep 1000 & wait"]);
+        let mut child = shell.spawn().unwrap();
+        let mut started = descendants(child.id());
+        while started.is_empty() {
+            thread::yield_now();
+            started = descendants(child.id());
+        }
+        assert!(within(&mut child, Duration::ZERO).unwrap().is_none());
+        let gone = |pid: &u32| {
+            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            stat.is_empty() || stat.contains(") Z ")
+        };
+        while !started.iter().all(gone) {
+            thread::yield_now();
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use crate::clients;
 use crate::layers;
-use crate::steps::{Outcome, Steps, command, succeeds};
+use crate::steps::{LIMIT, LONG_LIMIT, Outcome, Steps, command, command_within, succeeds};
 use anyhow::bail;
 use clap::Args;
 use std::path::PathBuf;
@@ -21,6 +21,7 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let mut steps = Steps::default();
+    let limit = if options.all { LONG_LIMIT } else { LIMIT };
     let mut step = |name: &str, body: &dyn Fn() -> Outcome| {
         if options.only.as_deref().is_none_or(|text| name.contains(text)) {
             steps.run(name, body);
@@ -38,9 +39,14 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     });
     step("release binaries", &release_binaries);
     step("tests", &|| {
-        command(tests(options.all).args(["test", "--workspace", "--exclude", "onrush-tests"]))
+        let mut tests = tests(options.all);
+        tests.args(["test", "--no-fail-fast", "--workspace", "--exclude", "onrush-tests"]);
+        command_within(&mut tests, limit)
     });
-    step("end to end", &|| command(tests(options.all).args(["test", "-p", "onrush-tests"])));
+    step("end to end", &|| {
+        let mut tests = tests(options.all);
+        command_within(tests.args(["test", "--no-fail-fast", "-p", "onrush-tests"]), limit)
+    });
     step("clients", &|| clients::step(&target(), options.all));
     step("documentation", &|| {
         command(

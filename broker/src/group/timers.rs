@@ -125,7 +125,8 @@ fn deadline<'a>(group: &'a mut Group, member: &str) -> Option<Deadline<'a>> {
     Some(Deadline { id, due_ms, armed_ms: &mut member.armed_ms })
 }
 
-/// When the phase of a rebalance ends, or a group may have something to forget.
+/// When the phase of a rebalance ends, or a group may have something to forget. What is put off to
+/// the end of time never comes: a timer there would be due again as soon as it had fired.
 fn group_due_ms(group: &Group, settings: &GroupSettings) -> Option<i64> {
     let phase_ms = group.classic.as_ref().and_then(|classic| classic.phase_due_ms);
     let forget_ms = match group.is_vacant() {
@@ -133,6 +134,7 @@ fn group_due_ms(group: &Group, settings: &GroupSettings) -> Option<i64> {
         false => group.offsets.unread_due_ms(settings.offsets_retention_ms),
     };
     let forget_ms = forget_ms.map(|due_ms| due_ms.max(group.look_again_ms));
+    let forget_ms = forget_ms.filter(|due_ms| *due_ms < i64::MAX);
     [phase_ms, forget_ms].into_iter().flatten().min()
 }
 

@@ -252,7 +252,13 @@ impl Producer {
                 match core.open_transactional(all, core.identity()).await {
                     Ok(()) => {
                         all.set(then);
-                        Ok(())
+                        match asked {
+                            false => Ok(()),
+                            true => Err(Error::invalid(
+                                "an earlier commit() may have committed the transaction: the broker \
+                                 has forgotten its transactional id, and cannot tell any more",
+                            )),
+                        }
                     }
                     Err(error) if is_fenced(&error) => Err(all.fenced(&error)),
                     Err(error) => Err(error),

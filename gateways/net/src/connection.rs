@@ -178,6 +178,8 @@ impl<C: Conversation> Connection<C> {
             self.overdraft = None;
         }
         if !self.session.may_receive() {
+            // Who does not go on must not keep others from it, such as a peer that reads no answers.
+            self.overdraft = None;
             return false;
         }
         let budget = self.shared.broker.budget();

@@ -169,3 +169,12 @@ fn who_says_who_it_is_must_be_that() {
     assert!(judged.is_err(), "{judged:?}");
     world.commit_pending(ONE, alone(0, 10));
 }
+
+#[test]
+fn what_waits_at_the_end_of_time_does_not_come_up_again_and_again() {
+    let mut world = World::new(1);
+    world.commit(alone(0, 1)).unwrap();
+    world.commit_pending(ONE, alone(0, 10));
+    world.groups.expire(i64::MAX, &world.directory);
+    assert!(world.is_unstable(0), "what a transaction is to decide of stays");
+}

@@ -37,7 +37,7 @@ pub(crate) fn run(
                     let topic = format!("race-{round}-{workload:?}-{client:?}");
                     match workload.run(setup, peer, *client, &topic) {
                         Ok(_) if round == 0 => {}
-                        Ok(lines) => table.add(round, contender, lines),
+                        Ok(lines) => table.add(round, *workload, contender, lines),
                         Err(error) => table.failed(*workload, contender, &error),
                     }
                 }

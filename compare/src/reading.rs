@@ -27,4 +27,14 @@ pub(crate) struct Reading {
     pub(crate) client_cpu: Option<f64>,
     /// Resident memory of the broker afterwards.
     pub(crate) broker_rss: Option<f64>,
+    /// The most that it had resident at once, from the begin of this run to its end.
+    pub(crate) broker_rss_peak: Option<f64>,
+    /// Bytes that the broker's files grew by, a message; room that is reserved but not written is left out.
+    pub(crate) disk_bytes_per_message: Option<f64>,
+    /// How long it took, where that is what was asked: of a start, until the first acknowledgement.
+    pub(crate) seconds: Option<f64>,
+    /// Messages a second that one more consumer took beside the load.
+    pub(crate) beside_per_second: Option<f64>,
+    /// What the partition with the fewest messages got, as a part of an even share.
+    pub(crate) least_share: Option<f64>,
 }

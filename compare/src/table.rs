@@ -27,7 +27,8 @@ impl fmt::Display for Contender {
 /// What a row is of.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Key {
-    what: &'static str,
+    workload: &'static str,
+    part: &'static str,
     durability: Durability,
     contender: Contender,
 }
@@ -67,8 +68,12 @@ impl Table {
     /// A broker is there.
     pub(crate) fn started(&mut self, peer: &Peer) {
         let seconds = peer.server.started_in.as_secs_f64();
-        let line =
-            format!("{} {}: listening after {seconds:.3} s", peer.name.title(), peer.version);
+        let line = format!(
+            "{} {}: listening after {seconds:.3} s; {}",
+            peer.name.title(),
+            peer.version,
+            peer.settings
+        );
         eprintln!("{line}");
         self.peers.push(line);
     }
@@ -88,9 +93,15 @@ impl Table {
     }
 
     /// Adds what a contender's run measured.
-    pub(crate) fn add(&mut self, round: usize, contender: Contender, lines: Vec<Line>) {
-        for Line { what, durability, reading } in lines {
-            let key = Key { what, durability, contender };
+    pub(crate) fn add(
+        &mut self,
+        round: usize,
+        workload: Workload,
+        contender: Contender,
+        lines: Vec<Line>,
+    ) {
+        for Line { part, durability, reading } in lines {
+            let key = Key { workload: workload.title(), part, durability, contender };
             let at = self.rows.iter().position(|(other, _)| *other == key);
             let at = at.unwrap_or_else(|| {
                 self.rows.push((key, BTreeMap::new()));
@@ -115,13 +126,16 @@ impl Table {
             out += &format!("- {line}\n");
         }
         let titles = COLUMNS.iter().chain(&RATIOS).map(|(title, _)| *title);
-        let titles: Vec<&str> =
-            ["Workload", "Acknowledged", "Broker", "Client"].into_iter().chain(titles).collect();
+        let titles: Vec<&str> = ["Workload", "Part", "Acknowledged", "Broker", "Client"]
+            .into_iter()
+            .chain(titles)
+            .collect();
         out += &format!("\n| {} |\n|{}\n", titles.join(" | "), "---|".repeat(titles.len()));
         for (key, rounds) in &self.rows {
             let contender = key.contender;
             let mut cells = vec![
-                key.what.to_owned(),
+                key.workload.to_owned(),
+                key.part.to_owned(),
                 key.durability.word().to_owned(),
                 contender.peer.title().to_owned(),
                 contender.client.title().to_owned(),
@@ -158,7 +172,8 @@ impl Table {
     pub(crate) fn json(&self) -> Value {
         let rows = self.rows.iter().map(|(key, rounds)| {
             json!({
-                "workload": key.what,
+                "workload": key.workload,
+                "part": key.part,
                 "acknowledged": key.durability.word(),
                 "broker": key.contender.peer.title(),
                 "client": key.contender.client.title(),

@@ -34,8 +34,8 @@ pub(crate) enum Workload {
 /// What one part of a workload measured.
 #[derive(Clone, Debug)]
 pub(crate) struct Line {
-    /// Which part.
-    pub(crate) what: &'static str,
+    /// Which part: a workload may produce first, and then consume.
+    pub(crate) part: &'static str,
     pub(crate) durability: Durability,
     pub(crate) reading: Reading,
 }
@@ -43,6 +43,14 @@ pub(crate) struct Line {
 impl Workload {
     pub(crate) const ALL: [Workload; 4] =
         [Workload::Bulk, Workload::BulkDurable, Workload::Latency, Workload::LatencyDurable];
+
+    /// As tables name it. A load and the same load with durable acknowledgements have one title.
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Workload::Bulk | Workload::BulkDurable => "bulk, 100 B",
+            Workload::Latency | Workload::LatencyDurable => "50,000 msg/s, no linger",
+        }
+    }
 
     /// What its acknowledgements have to stand for.
     pub(crate) fn durability(self) -> Durability {
@@ -73,7 +81,7 @@ impl Workload {
             Workload::Latency | Workload::LatencyDurable => {
                 let time = Duration::from_secs(setup.amount(PACED_SECONDS));
                 quiet_memory(PACE * time.as_secs()).and_then(|_memory| {
-                    Ok(vec![("50,000 msg/s, no linger", client.paced(&run, PACE, time)?)])
+                    Ok(vec![("produce and consume", client.paced(&run, PACE, time)?)])
                 })
             }
         };
@@ -84,8 +92,8 @@ impl Workload {
         // What one leaves to be written would slow down the next.
         rustix::fs::sync();
         let rss = peer.server.rss_bytes()? as f64;
-        let lines = readings?.into_iter().map(|(what, reading)| Line {
-            what,
+        let lines = readings?.into_iter().map(|(part, reading)| Line {
+            part,
             durability,
             reading: Reading { broker_rss: Some(rss), ..reading },
         });

@@ -57,6 +57,10 @@ pub(super) fn start(setup: &Setup) -> Result<Peer> {
     Ok(Peer {
         name: PeerName::Kafka,
         version: version(&class_path)?,
+        settings: format!(
+            "one node, broker and controller; {}; synced: flush.messages=1",
+            JVM.join(" ")
+        ),
         server,
         address: kafka,
         native: None,

@@ -103,6 +103,8 @@ pub(crate) struct Peer {
     pub(crate) name: PeerName,
     /// What it says its version is.
     pub(crate) version: String,
+    /// How it is set, and what an acknowledgement of it stands for, in a line.
+    pub(crate) settings: String,
     pub(crate) server: Server,
     /// Where it speaks the protocol that it is known for; Onrush, that of Kafka.
     pub(crate) address: SocketAddr,

@@ -28,5 +28,10 @@ pub(super) fn start(name: PeerName, setup: &Setup) -> Result<Peer> {
     let version = version.context("cannot ask for the version")?.stdout;
     let version = String::from_utf8_lossy(&version);
     let version = version.trim().trim_start_matches("nats-server: v").to_owned();
-    Ok(Peer { name, version, server, address, native: None })
+    let settings = match name {
+        PeerName::NatsSynced => "file storage, sync_interval: always",
+        _ => "file storage, synced every two minutes (the default)",
+    };
+    let settings = settings.to_owned();
+    Ok(Peer { name, version, settings, server, address, native: None })
 }

@@ -21,5 +21,8 @@ pub(super) fn start(setup: &Setup) -> Result<Peer> {
     let version = version.context("cannot ask for the version")?.stdout;
     let version = String::from_utf8_lossy(&version);
     let version = version.trim().trim_start_matches("onrush ").to_owned();
-    Ok(Peer { name: PeerName::Onrush, version, server, address: kafka, native: Some(native) })
+    let settings =
+        "as it comes; page cache: acks=1 and visibility=written; synced: acks=all".to_owned();
+    let name = PeerName::Onrush;
+    Ok(Peer { name, version, settings, server, address: kafka, native: Some(native) })
 }

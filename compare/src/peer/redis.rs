@@ -24,5 +24,7 @@ pub(super) fn start(name: PeerName, setup: &Setup) -> Result<Peer> {
     let version = String::from_utf8_lossy(&version);
     let version = version.split_whitespace().find_map(|word| word.strip_prefix("v="));
     let version = version.unwrap_or("of an unknown version").to_owned();
-    Ok(Peer { name, version, server, address, native: None })
+    let settings =
+        format!("append-only file, appendfsync {sync}, no snapshots; all data in memory too");
+    Ok(Peer { name, version, settings, server, address, native: None })
 }

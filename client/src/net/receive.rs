@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 use std::io;
 
-use bytes::BytesMut;
+use bytes::buf::Limit;
+use bytes::{BufMut, BytesMut};
 use onrush_protocol::frame::FrameError;
 use onrush_protocol::{FrameDecoder, HEADER_LEN};
 
@@ -14,6 +15,13 @@ const CHUNK_BYTES: usize = 256 << 10;
 
 /// With less room than this left, a read goes to the next buffer.
 const LEAST_READ_BYTES: usize = 16 << 10;
+
+/// From this size on a read ends with the last frame that its buffer holds whole, as far as can be
+/// foretold: what has come of one behind it would have to be copied to the next buffer.
+const LARGE_FRAME_BYTES: usize = 64 << 10;
+
+/// How far such a read may go into the frame behind: frames of one batch each differ by a little.
+const BEYOND_BYTES: usize = 4 << 10;
 
 /// Used buffers kept to be used again once nothing points into them.
 const KEPT: usize = 8;
@@ -27,6 +35,8 @@ pub(crate) struct ReceiveBuffer {
     decoder: FrameDecoder,
     /// Whole length of the frame at the front, once its header is known.
     expected: usize,
+    /// Whole length of the frame before it: the next is likely to be as long.
+    last: usize,
 }
 
 impl ReceiveBuffer {
@@ -37,18 +47,30 @@ impl ReceiveBuffer {
             chunk_bytes: 0,
             decoder: FrameDecoder::default(),
             expected: HEADER_LEN,
+            last: 0,
         }
     }
 
-    /// The buffer to read into, with room in it.
-    pub(crate) fn room(&mut self) -> &mut BytesMut {
+    /// The buffer to read into, with room in it, and no more of it than should be read at once.
+    pub(crate) fn room(&mut self) -> Limit<&mut BytesMut> {
         let have = self.current.len();
         let spare = self.current.capacity() - have;
         let missing = self.expected.saturating_sub(have);
-        if spare < missing.max(LEAST_READ_BYTES.min(self.chunk_bytes / 2)) || spare == 0 {
+        let whole = self.expected.max(self.last);
+        let is_large = whole >= LARGE_FRAME_BYTES;
+        let cut = is_large
+            && have <= BEYOND_BYTES
+            && self.current.capacity() < whole.min(self.chunk_bytes);
+        if cut || spare < missing.max(LEAST_READ_BYTES.min(self.chunk_bytes / 2)) || spare == 0 {
             self.next_chunk(missing);
         }
-        &mut self.current
+        let capacity = self.current.capacity();
+        let until = match is_large {
+            true => (capacity / whole).max(1) * whole + BEYOND_BYTES,
+            false => capacity,
+        };
+        let end = until.max(have + 1).min(capacity);
+        (&mut self.current).limit(end - have)
     }
 
     /// Moves on to another buffer, taking along the piece of a frame that has arrived.
@@ -76,7 +98,8 @@ impl ReceiveBuffer {
     }
 
     fn reused(&mut self, bytes: usize) -> BytesMut {
-        for i in 0..self.used.len() {
+        // The one used last is the likeliest to be in a cache still.
+        for i in (0..self.used.len()).rev() {
             if self.used[i].try_reclaim(bytes)
                 && let Some(chunk) = self.used.remove(i)
             {
@@ -98,6 +121,7 @@ impl ReceiveBuffer {
                 self.expected = whole;
                 return Ok(());
             }
+            self.last = whole;
             let mut bytes = self.current.split_to(whole).freeze();
             let _ = bytes.split_to(HEADER_LEN);
             let body = bytes.split_to(header.body_range().len());
@@ -142,8 +166,8 @@ mod tests {
             for _ in 0..2 {
                 let mut rest = &bytes[..];
                 while !rest.is_empty() {
-                    let room = buffer.room();
-                    let spare = room.capacity() - room.len();
+                    let mut room = buffer.room();
+                    let spare = room.remaining_mut();
                     assert!(spare > 0);
                     let (now, later) = rest.split_at(rest.len().min(step).min(spare));
                     room.put_slice(now);
@@ -170,8 +194,8 @@ mod tests {
         for _ in 0..500 {
             let mut rest = [&header[..], &[7; 100_000]].concat();
             while !rest.is_empty() {
-                let room = buffer.room();
-                let now = rest.len().min(room.capacity() - room.len());
+                let mut room = buffer.room();
+                let now = rest.len().min(room.remaining_mut());
                 room.put_slice(&rest[..now]);
                 rest.drain(..now);
                 buffer.take_frames(&mut frames).unwrap();
@@ -180,6 +204,35 @@ mod tests {
             frames.clear();
         }
         assert!(places.len() <= 8, "{} places", places.len());
+    }
+
+    #[test]
+    fn of_a_large_frame_little_is_moved_to_the_next_buffer() {
+        for size in [66_000, 200_000, 262_200, 600_000] {
+            let mut bytes = Vec::new();
+            for differs in [0, 3, 1, 40, 17, 2, 9].repeat(5) {
+                let header = FrameHeader::new(Opcode::Deliver, 0, 0, 0, size + differs);
+                bytes.extend_from_slice(&header.to_bytes());
+                bytes.resize(bytes.len() + size + differs, 7);
+            }
+            let (mut buffer, mut frames, mut rest) =
+                (ReceiveBuffer::new(), VecDeque::new(), &bytes[..]);
+            let mut moved = 0;
+            while !rest.is_empty() {
+                let (at, have) = (buffer.current.as_ptr() as usize, buffer.current.len());
+                let mut room = buffer.room();
+                let (now, later) = rest.split_at(rest.len().min(room.remaining_mut()));
+                room.put_slice(now);
+                rest = later;
+                if buffer.current.as_ptr() as usize != at && !frames.is_empty() {
+                    moved += have;
+                }
+                buffer.take_frames(&mut frames).unwrap();
+            }
+            assert_eq!(frames.len(), 35);
+            // Until it is seen how large they are, one may be cut.
+            assert!(moved < size + 35 * BEYOND_BYTES, "{moved} bytes of frames of {size}");
+        }
     }
 
     #[test]

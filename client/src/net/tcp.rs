@@ -163,7 +163,8 @@ impl FrameStream for TcpReceiver {
         frames: &mut VecDeque<Frame>,
     ) -> Poll<io::Result<()>> {
         loop {
-            let read = pin!(self.socket.read_buf(self.buffer.room())).poll(cx);
+            let mut room = self.buffer.room();
+            let read = pin!(self.socket.read_buf(&mut room)).poll(cx);
             if ready!(read)? == 0 {
                 let gone = "the broker closed the connection";
                 return Poll::Ready(Err(io::Error::new(io::ErrorKind::UnexpectedEof, gone)));

@@ -9,22 +9,27 @@
 )]
 
 mod client;
+mod contender;
+mod limits;
+mod machine;
 mod peer;
 mod race;
 mod reading;
+mod report;
 mod server;
 mod setup;
-mod table;
 mod topics;
 mod workload;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Parser;
 
+use machine::Machine;
 use peer::PeerName;
+use report::{About, Findings};
 use setup::Setup;
 use workload::Workload;
 
@@ -47,9 +52,15 @@ struct Args {
     /// A tenth of the work: for trying things out, not for quoting.
     #[arg(long)]
     quick: bool,
-    /// Print JSON instead of Markdown.
-    #[arg(long)]
-    json: bool,
+    /// Write every reading to FILE as JSON, after each round; without a name, print it instead of Markdown.
+    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-")]
+    json: Option<PathBuf>,
+    /// Write the comparison to PATH as Markdown, and its plots into `plots` beside it.
+    #[arg(long, value_name = "PATH")]
+    report: Option<PathBuf>,
+    /// Run nothing: take what an earlier run wrote with --json.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["only", "workload", "rounds", "quick"])]
+    from_json: Option<PathBuf>,
     /// Directory on the disk to measure.
     #[arg(long, default_value_os_t = std::env::temp_dir())]
     dir: PathBuf,
@@ -66,20 +77,93 @@ struct Args {
 
 fn main() -> Result<ExitCode> {
     let args = Args::parse();
-    let or_all = |given: Vec<Workload>| match given.is_empty() {
+    let findings = match &args.from_json {
+        Some(file) => {
+            let text = std::fs::read_to_string(file);
+            let text = text.with_context(|| format!("cannot read {}", file.display()))?;
+            serde_json::from_str(&text)
+                .with_context(|| format!("{} is not what --json writes", file.display()))?
+        }
+        None => race(&args)?,
+    };
+    tell(&args, &findings)?;
+    Ok(if findings.is_whole() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn race(args: &Args) -> Result<Findings> {
+    let or_all = |given: &[Workload]| match given.is_empty() {
         true => Workload::ALL.to_vec(),
-        false => given,
+        false => given.to_vec(),
     };
     let peers = match args.only.is_empty() {
         true => PeerName::ALL.to_vec(),
-        false => args.only,
+        false => args.only.clone(),
     };
-    let setup = Setup::new(args.dir, args.binaries, args.kafka_libraries, args.peers, args.quick)?;
-    let table = race::run(&setup, &peers, &or_all(args.workload), args.rounds)?;
-    if args.json {
-        println!("{}", serde_json::to_string_pretty(&table.json())?);
-    } else {
-        println!("{}", table.markdown());
+    let about = About {
+        date: jiff::Timestamp::now().strftime("%Y-%m-%d").to_string(),
+        command: args.command(),
+        rounds: args.rounds,
+        machine: Machine::here(&args.dir),
+    };
+    let setup = Setup::new(
+        args.dir.clone(),
+        args.binaries.clone(),
+        args.kafka_libraries.clone(),
+        args.peers.clone(),
+        args.quick,
+    )?;
+    race::run(&setup, &peers, &or_all(&args.workload), about, |so_far| args.keep(so_far))
+}
+
+/// Writes what is asked for; the comparison to standard output where nothing is.
+fn tell(args: &Args, findings: &Findings) -> Result<()> {
+    args.keep(findings)?;
+    if let Some(path) = &args.report {
+        report::write(findings, path)?;
+        eprintln!("{} is written", path.display());
     }
-    Ok(if table.is_whole() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    match args.json_printed() {
+        true => println!("{}", serde_json::to_string_pretty(findings)?),
+        false if args.report.is_none() => println!("{}", report::markdown(findings)?),
+        false => {}
+    }
+    Ok(())
+}
+
+impl Args {
+    /// Writes JSON to the file that is asked for, if one is.
+    fn keep(&self, findings: &Findings) -> Result<()> {
+        let Some(file) = self.json.as_ref().filter(|_| !self.json_printed()) else {
+            return Ok(());
+        };
+        let json = serde_json::to_string_pretty(findings)?;
+        std::fs::write(file, json).with_context(|| format!("cannot write {}", file.display()))
+    }
+
+    fn json_printed(&self) -> bool {
+        self.json.as_ref().is_some_and(|file| file.as_os_str() == "-")
+    }
+
+    /// How to run the same again: without what says where things are on this machine.
+    fn command(&self) -> String {
+        let names = |values: Vec<String>| values.join(",");
+        let mut more = Vec::new();
+        if !self.only.is_empty() {
+            more.push(format!("--only {}", names(self.only.iter().map(value_name).collect())));
+        }
+        if !self.workload.is_empty() {
+            let workloads = names(self.workload.iter().map(value_name).collect());
+            more.push(format!("--workload {workloads}"));
+        }
+        more.push(format!("--rounds {}", self.rounds));
+        if self.quick {
+            more.push("--quick".to_owned());
+        }
+        format!("cargo xtask compare -- {}", more.join(" "))
+    }
+}
+
+/// As it is written on the command line.
+fn value_name<V: clap::ValueEnum>(value: &V) -> String {
+    value.to_possible_value().map_or(String::new(), |value| value.get_name().to_owned())
 }

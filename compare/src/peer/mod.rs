@@ -2,6 +2,7 @@
 
 mod kafka;
 mod nats;
+mod notes;
 mod onrush;
 mod redis;
 

@@ -77,7 +77,7 @@ pub use partition::{Ends, ListedOffset, OffsetSpec, Partition, Placed, ProduceBa
 pub use producer::{AbortedTransaction, ActiveProducer};
 pub use prometheus_client::metrics::counter::Counter;
 pub use prometheus_client::metrics::gauge::Gauge;
-pub use quota::{QuotaEntity, QuotaKind, QuotaLimits};
+pub use quota::{Allowance, QuotaEntity, QuotaKind, QuotaLimits};
 pub use settings::{ConfigEntry, ConfigSource, Overrides};
 pub use sharing::{ShareAcquire, ShareAcquired};
 pub use signal::Signal;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::catalog::Change;
 use crate::metadata::Record;
-use crate::quota::{QuotaEntity, QuotaKind, QuotaLimits};
+use crate::quota::{Allowance, QuotaEntity, QuotaKind, QuotaLimits};
 use crate::{Broker, Error, Result};
 
 /// Longest name of a client with a quota of its own, in bytes.
@@ -61,13 +61,21 @@ impl Broker {
     }
 
     /// Charges a client, by what it calls itself, for bytes that it sent or is sent. Tells how long
-    /// it is to wait before it goes on: a gateway says so, and takes nothing more from its
-    /// connection until then.
+    /// it takes until all that it owes is paid for: a gateway has it wait for that.
     pub fn charge(&self, kind: QuotaKind, client: &str, bytes: u64) -> Duration {
         let services = &self.inner.services;
         if !services.quotas.is_limited() {
             return Duration::ZERO;
         }
         services.quotas.charge(services.clock.monotonic(), client, kind, bytes)
+    }
+
+    /// What a client may be given now, by what it calls itself. Nothing: it has no quota.
+    pub fn allowance(&self, kind: QuotaKind, client: &str) -> Option<Allowance> {
+        let services = &self.inner.services;
+        if !services.quotas.is_limited() {
+            return None;
+        }
+        services.quotas.allowance(services.clock.monotonic(), client, kind)
     }
 }

@@ -9,6 +9,7 @@ mod binaries;
 mod broker;
 mod command;
 pub mod kafka;
+pub mod native;
 
 pub use binaries::binary;
 pub use broker::{BrokerProcess, ServeOptions};

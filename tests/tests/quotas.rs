@@ -3,16 +3,31 @@
 use std::net::TcpStream;
 use std::time::Duration;
 
+use onrush_kafka_protocol::Uuid;
 use onrush_kafka_protocol::messages::{
     AlterClientQuotasRequest, AlterClientQuotasRequestEntityData,
     AlterClientQuotasRequestEntryData, AlterClientQuotasResponse, ApiVersionsRequest,
     ApiVersionsResponse, FetchRequest, FetchRequestFetchPartition, FetchRequestFetchTopic,
-    FetchResponse, OpData, PartitionProduceData, ProduceRequest, ProduceResponse, TopicProduceData,
+    FetchResponse, IncrementalAlterConfigsRequest,
+    IncrementalAlterConfigsRequestAlterConfigsResource,
+    IncrementalAlterConfigsRequestAlterableConfig, IncrementalAlterConfigsResponse,
+    MetadataRequest, MetadataRequestTopic, MetadataResponse, OpData, PartitionProduceData,
+    ProduceRequest, ProduceResponse, ShareFetchRequest, ShareFetchRequestFetchPartition,
+    ShareFetchRequestFetchTopic, ShareFetchResponse, ShareGroupHeartbeatRequest,
+    ShareGroupHeartbeatResponse, TopicProduceData,
 };
+use onrush_protocol::request as native;
+use onrush_protocol::wire::Maybe;
 use onrush_record::batch::{BatchBuilder, Codec};
+use onrush_record::{Offset, TopicId};
 use onrush_sys::{Clock as _, SystemClock};
 use onrush_tests::kafka::{Asks, receive, send};
+use onrush_tests::native::Native;
 use onrush_tests::{BrokerProcess, ServeOptions};
+use smallvec::smallvec;
+
+/// The bytes of the one record of a batch.
+const RECORD: usize = 30_000;
 
 /// Limits what the client may send and fetch, in bytes a second.
 fn limit(broker: &BrokerProcess, client: &str, rate: f64) {
@@ -30,11 +45,14 @@ fn limit(broker: &BrokerProcess, client: &str, rate: f64) {
     assert_eq!(answer.entries[0].error_code, 0, "{answer:?}");
 }
 
-fn produce() -> ProduceRequest {
+fn batch() -> Vec<u8> {
     let mut batch = BatchBuilder::new(Codec::None);
-    batch.push(1, None, Some(&[7; 30_000]), &[]);
-    let records = batch.finish().expect("a batch");
-    let partition = PartitionProduceData { index: 0, records: Some(records.into()) };
+    batch.push(1, None, Some(&[7; RECORD]), &[]);
+    batch.finish().expect("a batch")
+}
+
+fn produce() -> ProduceRequest {
+    let partition = PartitionProduceData { index: 0, records: Some(batch().into()) };
     let topic = TopicProduceData {
         name: "t".to_owned(),
         partition_data: vec![partition],
@@ -61,16 +79,50 @@ fn waits(socket: &mut TcpStream, client: &str, since: Duration, throttle_time_ms
     assert!(!versions.api_keys.is_empty());
     let told = Duration::from_millis(u64::try_from(throttle_time_ms).expect("a time"));
     assert!(!told.is_zero(), "it was over its quota");
-    // It was told a moment after it was decided, and in whole milliseconds.
+    has_passed(since, told);
+}
+
+/// A broker with a topic that has so many batches.
+fn broker(data: &tempfile::TempDir, batches: usize) -> BrokerProcess {
+    let broker = BrokerProcess::start(ServeOptions::at(&data.path().join("data")));
+    broker.create("t", &[]);
+    for _ in 0..batches {
+        let answer: ProduceResponse = broker.ask(&produce(), 7);
+        assert_eq!(answer.responses[0].partition_responses[0].error_code, 0);
+    }
+    broker
+}
+
+fn topic_id(broker: &BrokerProcess) -> Uuid {
+    let topic = MetadataRequestTopic { name: Some("t".to_owned()), ..Default::default() };
+    let request = MetadataRequest { topics: Some(vec![topic]), ..Default::default() };
+    let answer: MetadataResponse = broker.ask(&request, 12);
+    answer.topics[0].topic_id
+}
+
+/// How many bytes of records an answer has.
+fn fetched(answer: &FetchResponse) -> usize {
+    let partition = &answer.responses[0].partitions[0];
+    assert_eq!(partition.error_code, 0);
+    partition.records.as_ref().map_or(0, |records| records.len())
+}
+
+/// So much time has passed since, or a little less: it is counted in whole milliseconds.
+fn has_passed(since: Duration, time: Duration) {
     let passed = SystemClock.monotonic().saturating_sub(since);
-    assert!(passed + Duration::from_millis(2) >= told, "{passed:?} of {told:?}");
+    assert!(passed + Duration::from_millis(2) >= time, "{passed:?} of {time:?}");
+}
+
+/// How long it takes to pay for so many bytes, the first second's worth of which was free.
+fn cost(bytes: usize, rate: f64) -> Duration {
+    let seconds = bytes as f64 / rate - 1.0;
+    Duration::from_secs_f64(seconds)
 }
 
 #[test]
 fn clients_over_their_quota_are_told_to_wait_and_made_to() {
     let data = tempfile::tempdir().expect("a fresh directory");
-    let mut broker = BrokerProcess::start(ServeOptions::at(&data.path().join("data")));
-    broker.create("t", &[]);
+    let mut broker = broker(&data, 0);
     limit(&broker, "slow", 20_000.0);
     broker.kill_and_restart();
 
@@ -87,7 +139,186 @@ fn clients_over_their_quota_are_told_to_wait_and_made_to() {
     let since = SystemClock.monotonic();
     send(&mut slow, Some("slow"), &fetch(), 11);
     let answer: FetchResponse = receive(&mut slow, 11);
-    let records = answer.responses[0].partitions[0].records.as_ref().map_or(0, |all| all.len());
-    assert!(records > 60_000, "nothing is refused: {records} bytes");
+    let records = fetched(&answer);
+    assert!(records > 2 * RECORD, "nothing is refused: {records} bytes");
     waits(&mut slow, "slow", since, answer.throttle_time_ms);
+}
+
+#[test]
+fn a_rate_is_kept_however_much_comes_at_once() {
+    let data = tempfile::tempdir().expect("a fresh directory");
+    let broker = broker(&data, 2);
+    limit(&broker, "slow", 1000.0);
+    // Half a minute's worth: all of it is waited for.
+    let (mut one, mut other) = (broker.connect(), broker.connect());
+    send(&mut one, Some("slow"), &produce(), 7);
+    let answer: ProduceResponse = receive(&mut one, 7);
+    assert!(answer.throttle_time_ms > 28_000, "{}", answer.throttle_time_ms);
+    // One answer has no more than ten seconds' worth, but for one batch.
+    send(&mut other, Some("slow"), &fetch(), 11);
+    let answer: FetchResponse = receive(&mut other, 11);
+    assert!((RECORD..2 * RECORD).contains(&fetched(&answer)), "{}", fetched(&answer));
+    assert!(answer.throttle_time_ms > 0);
+    // Whoever owes gets nothing more, by whatever connection.
+    let mut third = broker.connect();
+    let since = SystemClock.monotonic();
+    let hurried = FetchRequest { max_wait_ms: 60_000, min_bytes: 1, ..fetch() };
+    send(&mut third, Some("slow"), &hurried, 11);
+    let answer: FetchResponse = receive(&mut third, 11);
+    assert_eq!(fetched(&answer), 0);
+    assert!((1..=10_000).contains(&answer.throttle_time_ms), "{}", answer.throttle_time_ms);
+    // When quotas change, what was owed by the old ones is forgotten.
+    limit(&broker, "slow", 1e9);
+    waits(&mut one, "slow", since, 1);
+    let passed = SystemClock.monotonic().saturating_sub(since);
+    assert!(passed < Duration::from_secs(25), "{passed:?}");
+    send(&mut one, Some("slow"), &fetch(), 11);
+    let answer: FetchResponse = receive(&mut one, 11);
+    assert!(fetched(&answer) > 2 * RECORD);
+}
+
+#[test]
+fn members_of_a_share_group_have_the_quota_of_those_who_fetch() {
+    let data = tempfile::tempdir().expect("a fresh directory");
+    let broker = broker(&data, 2);
+    let earliest = IncrementalAlterConfigsRequestAlterableConfig {
+        name: "share.auto.offset.reset".to_owned(),
+        config_operation: 0,
+        value: Some("earliest".to_owned()),
+    };
+    let group = IncrementalAlterConfigsRequestAlterConfigsResource {
+        resource_type: 32,
+        resource_name: "s".to_owned(),
+        configs: vec![earliest],
+    };
+    let request = IncrementalAlterConfigsRequest { resources: vec![group], validate_only: false };
+    let answer: IncrementalAlterConfigsResponse = broker.ask(&request, 1);
+    assert_eq!(answer.responses[0].error_code, 0);
+    limit(&broker, "slow", 20_000.0);
+    let heartbeat = ShareGroupHeartbeatRequest {
+        group_id: "s".to_owned(),
+        member_id: "m".to_owned(),
+        subscribed_topic_names: Some(vec!["t".to_owned()]),
+        ..Default::default()
+    };
+    let answer: ShareGroupHeartbeatResponse = broker.ask(&heartbeat, 1);
+    assert_eq!(answer.error_code, 0);
+    let topic = topic_id(&broker);
+    let partitions = vec![ShareFetchRequestFetchPartition::default()];
+    let fetch = |epoch: i32| ShareFetchRequest {
+        group_id: Some("s".to_owned()),
+        member_id: Some("m".to_owned()),
+        share_session_epoch: epoch,
+        max_bytes: 1 << 20,
+        max_wait_ms: 60_000,
+        max_records: 1,
+        batch_size: 1,
+        topics: vec![ShareFetchRequestFetchTopic {
+            topic_id: topic,
+            partitions: partitions.clone(),
+        }],
+        ..Default::default()
+    };
+    let acquired = |answer: &ShareFetchResponse| {
+        assert_eq!(answer.error_code, 0, "{answer:?}");
+        let parts = answer.responses.iter().flat_map(|topic| &topic.partitions);
+        parts.map(|part| part.records.len()).sum::<usize>()
+    };
+    // Its session is another's connection then: whoever goes on with it is told.
+    let (mut slow, mut again) = (broker.connect(), broker.connect());
+    let since = SystemClock.monotonic();
+    send(&mut slow, Some("slow"), &fetch(0), 2);
+    let answer: ShareFetchResponse = receive(&mut slow, 2);
+    assert!(acquired(&answer) > RECORD);
+    send(&mut again, Some("slow"), &fetch(1), 2);
+    let nothing: ShareFetchResponse = receive(&mut again, 2);
+    assert_eq!(acquired(&nothing), 0);
+    assert!(nothing.throttle_time_ms > 0);
+    waits(&mut slow, "slow", since, answer.throttle_time_ms);
+    waits(&mut again, "slow", since, nothing.throttle_time_ms);
+    send(&mut again, Some("slow"), &fetch(2), 2);
+    let answer: ShareFetchResponse = receive(&mut again, 2);
+    assert!(acquired(&answer) > RECORD, "it goes on once it is paid");
+}
+
+#[test]
+fn clients_of_the_native_protocol_are_made_to_wait() {
+    let rate = 40_000.0;
+    let data = tempfile::tempdir().expect("a fresh directory");
+    let broker = broker(&data, 3);
+    limit(&broker, "slow", rate);
+    let topic_id = TopicId::new(topic_id(&broker).0);
+    let open = |name: &str| Native::open(&broker.native(), name);
+
+    // What is sent is taken, and then nothing more is read for a while.
+    let batch = batch();
+    let part = native::ProducePart {
+        topic_id,
+        partition: 0,
+        leader_epoch: Maybe::NONE,
+        expected_offset: Maybe::NONE,
+        batches_length: u32::try_from(batch.len()).expect("short"),
+    };
+    let request = native::ProduceRequest {
+        acks: native::Acks::Written,
+        flags: 0,
+        timeout_ms: 0,
+        parts: smallvec![part],
+    };
+    let (mut slow, mut other) = (open("slow"), open("other"));
+    let since = SystemClock.monotonic();
+    for batches in 1..=4 {
+        let (answer, _) = slow.ask(&request, &batch);
+        assert_eq!(answer.expect("it is taken").parts[0].error, Maybe::NONE);
+        if batches > 2 {
+            has_passed(since, cost((batches - 1) * batch.len(), rate));
+        }
+    }
+
+    // What is fetched is given, and then nothing more for a while.
+    let fetch = native::FetchRequest {
+        max_wait_ms: 0,
+        min_bytes: 1,
+        max_bytes: 1 << 20,
+        isolation: native::Isolation::ReadUncommitted,
+        parts: smallvec![native::FetchPart {
+            topic_id,
+            partition: 0,
+            leader_epoch: Maybe::NONE,
+            offset: Offset::ZERO,
+            max_bytes: 3 * 31_000,
+        }],
+    };
+    let mut slow = open("slow");
+    let since = SystemClock.monotonic();
+    let mut given = 0;
+    for _ in 0..2 {
+        let (answer, records) = slow.ask(&fetch, &[]);
+        assert_eq!(answer.expect("it is answered").parts[0].error, Maybe::NONE);
+        if given > 0 {
+            has_passed(since, cost(given, rate));
+        }
+        given += records.len();
+    }
+    assert!(given > 4 * RECORD, "{given}");
+
+    // A subscription shares that: it goes on once both answers are paid for.
+    let subscribe = native::SubscribeRequest {
+        subscription: 1,
+        topic_id,
+        partition: 0,
+        leader_epoch: Maybe::NONE,
+        offset: Offset::new(6),
+        credit: 1 << 20,
+        isolation: native::Isolation::ReadUncommitted,
+    };
+    slow.ask(&subscribe, &[]).0.expect("it is taken");
+    let (_, records) = slow.receive();
+    has_passed(since, cost(given, rate));
+    given += records.len();
+    // So does its next batch, which others send without waiting.
+    other.ask(&request, &batch).0.expect("it is taken");
+    let (_, records) = slow.receive();
+    assert!(records.len() > RECORD);
+    has_passed(since, cost(given, rate));
 }

@@ -20,6 +20,11 @@ impl Bucket {
         let cost = Duration::from_nanos(u64::try_from(cost).unwrap_or(u64::MAX));
         let from = self.paid_at.max(now.saturating_sub(BURST));
         self.paid_at = from.saturating_add(cost);
+        self.owed(now)
+    }
+
+    /// How long it takes until all that was taken is paid for.
+    pub(super) fn owed(&self, now: Duration) -> Duration {
         self.paid_at.saturating_sub(now)
     }
 

@@ -1,9 +1,10 @@
 //! Quotas: how many bytes a second a client may send or fetch.
 //!
 //! Clients are told apart by what they call themselves, as in Kafka where there are no users. A quota
-//! is kept in the metadata journal. What a gateway answers is charged to the client; where that is
-//! more than it may, the gateway tells it to wait, and takes nothing more from its connection until
-//! then. Nothing is refused, and nothing waits before it is done.
+//! is kept in the metadata journal. What comes from a client and what it is given is charged to it.
+//! Whatever its size, all of it is remembered: a gateway makes the client wait until it is paid for,
+//! so that the rate holds in the long run. Nothing that was sent is refused, or waits before it is
+//! done; who owes for what it fetched is given no more until that is paid for.
 
 mod bucket;
 
@@ -15,9 +16,9 @@ use parking_lot::Mutex;
 
 use bucket::Bucket;
 
-/// The longest that a client is told to wait at once; what it owes beyond that is waited for the
-/// next time. Shorter than any client's patience for an answer.
-const WAIT_MAX: Duration = Duration::from_secs(10);
+/// One answer gives a client no more than what its rate allows in so long, a batch that is larger
+/// excepted: it would have to wait for longer than it may be patient. As much as with Kafka.
+const ANSWER_SECONDS: u64 = 10;
 
 /// Clients beyond which those that owe nothing are forgotten; if none is left, others share what one may.
 const CLIENTS_MAX: usize = 10_000;
@@ -65,6 +66,15 @@ impl QuotaLimits {
     }
 }
 
+/// What may be given to a client that has a quota.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Allowance {
+    /// How long it takes until what it was given is paid for.
+    pub owed: Duration,
+    /// How many bytes one answer gives it at most, a batch that is larger excepted.
+    pub bytes: u64,
+}
+
 /// All quotas, by whose they are.
 pub(crate) type QuotaTable = BTreeMap<QuotaEntity, QuotaLimits>;
 
@@ -110,6 +120,27 @@ impl Buckets {
         }
         self.of_client.entry(client.to_owned()).or_default().take(now, bytes, rate)
     }
+
+    fn owed(&self, now: Duration, client: &str) -> Duration {
+        match self.of_client.get(client) {
+            Some(bucket) => bucket.owed(now),
+            None if self.of_client.len() >= CLIENTS_MAX => self.of_others.owed(now),
+            None => Duration::ZERO,
+        }
+    }
+}
+
+impl State {
+    /// The rate of a client, if it has one, and what clients have used of such.
+    fn limit(&mut self, client: &str, kind: QuotaKind) -> Option<(u64, &mut Buckets)> {
+        let own = self.own.get(client).and_then(|own| own.of(kind));
+        let rate = own.or(self.any.of(kind))?;
+        let buckets = match kind {
+            QuotaKind::Produce => &mut self.produced,
+            QuotaKind::Fetch => &mut self.fetched,
+        };
+        Some((rate, buckets))
+    }
 }
 
 impl Quotas {
@@ -138,14 +169,24 @@ impl Quotas {
             return Duration::ZERO;
         }
         let mut state = self.state.lock();
-        let State { any, own, produced, fetched } = &mut *state;
-        let own = own.get(client).and_then(|own| own.of(kind));
-        let Some(rate) = own.or(any.of(kind)) else { return Duration::ZERO };
-        let buckets = match kind {
-            QuotaKind::Produce => produced,
-            QuotaKind::Fetch => fetched,
-        };
-        buckets.take(now, client, bytes, rate).min(WAIT_MAX)
+        let Some((rate, buckets)) = state.limit(client, kind) else { return Duration::ZERO };
+        buckets.take(now, client, bytes, rate)
+    }
+
+    /// What a client may be given now; nothing: as much as it likes.
+    pub(crate) fn allowance(
+        &self,
+        now: Duration,
+        client: &str,
+        kind: QuotaKind,
+    ) -> Option<Allowance> {
+        if !self.is_limited() {
+            return None;
+        }
+        let mut state = self.state.lock();
+        let (rate, buckets) = state.limit(client, kind)?;
+        let owed = buckets.owed(now, client);
+        Some(Allowance { owed, bytes: rate.saturating_mul(ANSWER_SECONDS) })
     }
 
     /// Whether anybody has a quota.
@@ -176,10 +217,15 @@ mod tests {
         ]));
         let charge = |client: &str, kind| quotas.charge(NOW, client, kind, 200).as_secs();
         assert_eq!(charge("a", QuotaKind::Produce), 1);
-        assert_eq!(charge("b", QuotaKind::Produce), 10, "no more is asked for at once");
-        assert_eq!(charge("", QuotaKind::Produce), 10);
+        assert_eq!(charge("b", QuotaKind::Produce), 19);
+        assert_eq!(charge("", QuotaKind::Produce), 19);
         assert_eq!(charge("", QuotaKind::Fetch), 0);
-        assert_eq!(charge("a", QuotaKind::Fetch), 10);
+        assert_eq!(charge("a", QuotaKind::Fetch), 19);
+        let allowance = |client: &str| quotas.allowance(NOW, client, QuotaKind::Fetch);
+        assert_eq!(allowance(""), None);
+        let paid = Allowance { owed: Duration::ZERO, bytes: 50 };
+        assert_eq!(allowance("b"), Some(paid));
+        assert_eq!(allowance("a"), Some(Allowance { owed: Duration::from_secs(19), bytes: 100 }));
         quotas.replace(QuotaTable::new());
         assert_eq!(charge("a", QuotaKind::Produce), 0);
     }

@@ -1,9 +1,11 @@
 //! What handlers may use.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
 
 use onrush_broker::Broker;
+use onrush_gateway_net::Throttle;
 
 use crate::handle::share::ShareSessions;
 use crate::options::Options;
@@ -31,6 +33,8 @@ pub(crate) struct Context {
     pub(crate) endpoint: Arc<Endpoint>,
     /// The share sessions that end with it.
     pub(crate) shares: ShareSessions,
+    /// Whether the client is over its quota.
+    pub(crate) throttle: RefCell<Throttle>,
 }
 
 impl Context {

@@ -16,6 +16,7 @@ mod pace;
 mod served;
 mod service;
 mod session;
+mod throttle;
 
 pub use context::Endpoint;
 pub use options::Options;

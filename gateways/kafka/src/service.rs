@@ -1,5 +1,6 @@
 //! What opens connections of the Kafka protocol.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -51,6 +52,7 @@ impl Service for Kafka {
             options: Arc::clone(&self.options),
             host: peer.remote.ip().to_canonical().to_string().into(),
             endpoint,
+            throttle: RefCell::default(),
         };
         Session::new(shared, context)
     }

@@ -18,6 +18,7 @@ mod listener;
 mod outbox;
 mod receive;
 mod shard;
+mod throttle;
 mod timer;
 mod turn;
 
@@ -27,5 +28,6 @@ pub use listener::accept;
 pub use outbox::{Next, Outbox};
 pub use receive::TailFrame;
 pub use shard::{Entered, Shard, ShardHandle, Shared, shard};
+pub use throttle::Throttle;
 pub use timer::Timer;
 pub use turn::{Answer, Entry, Inbox, PartitionKey, Payload, Place, RequestKey, Source, Turn};

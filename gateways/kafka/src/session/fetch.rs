@@ -6,7 +6,7 @@ mod source;
 
 use std::time::Duration;
 
-use onrush_broker::{QuotaKind, Warming};
+use onrush_broker::{Allowance, QuotaKind, Warming};
 use onrush_gateway_net::Conversation as _;
 use onrush_kafka_protocol::messages::FetchRequest;
 use onrush_kafka_protocol::{ApiKey, ErrorCode, Message as _, Reader, TopicRef};
@@ -68,6 +68,9 @@ impl Session {
         let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
         let max_bytes = u32::try_from(request.max_bytes).unwrap_or(0);
         let max_bytes = max_bytes.min(self.context.options.fetch_bytes_max);
+        let allowance = self.context.allowance();
+        let allowed = allowance.map_or(u64::MAX, |allowance| allowance.bytes);
+        let max_bytes = max_bytes.min(u32::try_from(allowed).unwrap_or(u32::MAX));
         // Not more than there may be, or it would always wait until time is up.
         let min_bytes = u32::try_from(request.min_bytes).unwrap_or(0).min(max_bytes);
         let committed = request.isolation_level == READ_COMMITTED;
@@ -95,6 +98,11 @@ impl Session {
                 .map(|asked| Source::new(asked, topic.partition(asked.partition), committed));
             fetch.sources.extend(sources);
             fetch.topics.push((topic.named, of_topic.partitions.len()));
+        }
+        if let Some(Allowance { owed, .. }) = allowance
+            && !owed.is_zero()
+        {
+            return self.give_nothing(&fetch, owed);
         }
         let at_once = wait.is_zero() || fetch.sources.is_empty();
         if !self.try_answer(&mut fetch, at_once) {
@@ -141,11 +149,23 @@ impl Session {
                 }
             }
         };
-        let throttle_time_ms = self.charge(QuotaKind::Fetch, found.bytes);
+        let throttle_time_ms = self.context.charge(QuotaKind::Fetch, found.bytes);
+        self.answer_fetch(fetch, found, throttle_time_ms);
+        true
+    }
+
+    /// Answers a client that owes for what it was given before, as Kafka does: without records.
+    fn give_nothing(&mut self, fetch: &Fetch, owed: Duration) {
+        let throttle_time_ms = self.context.mute(QuotaKind::Fetch, owed);
+        let nothing = Found::nothing(&fetch.sources);
+        self.answer_fetch(fetch, nothing, throttle_time_ms);
+    }
+
+    fn answer_fetch(&mut self, fetch: &Fetch, found: Found, throttle_time_ms: i32) {
+        self.note_mute();
         self.send(found.encode(fetch.head, &fetch.topics, throttle_time_ms));
         let took = self.context.now().saturating_sub(fetch.since);
         self.meter.answered(kind(ApiKey::FETCH), took);
-        true
     }
 
     /// Has what is not in memory brought there; gives back what needs no waiting.

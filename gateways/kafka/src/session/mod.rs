@@ -8,7 +8,6 @@
 mod fetch;
 mod frame;
 mod joining;
-mod muted;
 mod produce;
 mod queue;
 mod topic;
@@ -26,7 +25,6 @@ use onrush_gateway_net::{Conversation, Inbox, Lanes, Outbox, Shared, Source, Tai
 use onrush_kafka_protocol::{ApiKey, RequestHeader, response_frame};
 
 use self::frame::{Broken, Head, frame_len};
-use self::muted::Muted;
 pub(crate) use self::queue::waits;
 use self::queue::{Queue, Running};
 use crate::context::Context;
@@ -49,8 +47,6 @@ pub struct Session {
     gathered: usize,
     /// Has it ever sent records? Only then the byte budget concerns it.
     produces: bool,
-    /// Whether its client is over its quota.
-    muted: Muted,
     /// What is in the outbox still goes out, then the connection ends.
     closing: bool,
     /// No deadline comes before this one.
@@ -71,7 +67,6 @@ impl Session {
             lanes: Lanes::default(),
             gathered: 0,
             produces: false,
-            muted: Muted::default(),
             closing: false,
             soonest: None,
         }
@@ -132,7 +127,7 @@ impl Session {
             Ok(header) => header,
             Err(error) => return self.close(&Unreadable(head, &error)),
         };
-        self.muted.calls_itself(header.client_id);
+        self.context.calls_itself(header.client_id);
         let body = &frame[reader.position()..];
         match head.key {
             ApiKey::FETCH => self.fetch(head, body),
@@ -185,6 +180,7 @@ impl Session {
                         self.meter.answered(kind(*key), took);
                         self.outbox.bytes().extend_from_slice(&frame);
                         self.queue.finish();
+                        self.note_mute();
                     }
                     Poll::Ready(Err(error)) => self.close(&error),
                 },
@@ -203,6 +199,20 @@ impl Session {
             self.begin(&mut turn, head, source);
         }
         false
+    }
+}
+
+impl Session {
+    /// Whether nothing is taken from the client now.
+    fn is_muted(&self) -> bool {
+        self.context.muted_until().is_some()
+    }
+
+    /// The client may just have been muted.
+    fn note_mute(&mut self) {
+        if let Some(until) = self.context.muted_until() {
+            self.note_deadline(until);
+        }
     }
 }
 
@@ -330,7 +340,7 @@ impl Conversation for Session {
             Some(Running::Fetch(fetch)) => fetch.deadline(),
             _ => None,
         };
-        let muted = self.muted.deadline(self.context.now());
+        let muted = self.context.muted_until();
         self.soonest = [self.lanes.deadline(), fetch, muted].into_iter().flatten().min();
     }
 }

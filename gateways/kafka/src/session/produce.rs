@@ -65,7 +65,8 @@ impl Session {
             Err(error) => return self.close(&Unreadable(head, &error)),
         };
         self.produces = true;
-        asked.unanswered.throttle_time_ms = self.charge(QuotaKind::Produce, length);
+        asked.unanswered.throttle_time_ms = self.context.charge(QuotaKind::Produce, length);
+        self.note_mute();
         match joins {
             Some(id) => self.join(turn, source, id, asked),
             None => self.gather(turn, source, asked),
@@ -117,7 +118,7 @@ impl Session {
         frame: &[u8],
     ) -> Result<(Asked, Option<String>), DecodeError> {
         let (header, mut reader) = Head::header(frame)?;
-        self.muted.calls_itself(header.client_id);
+        self.context.calls_itself(header.client_id);
         let view = ProduceView::decode(&mut reader, head.version)?;
         let mut asked = Asked {
             acks: view.acks,

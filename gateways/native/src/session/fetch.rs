@@ -14,6 +14,7 @@ use onrush_record::Offset;
 use smallvec::SmallVec;
 
 use super::errors::{epoch_error, wire_error};
+use super::throttle::{Given, PATIENCE};
 use super::{Session, kind};
 
 /// How long until a cold range is offered to the broker's I/O loop again, when its queue is full.
@@ -40,6 +41,10 @@ struct Pending {
     max_bytes: u32,
     since: Duration,
     deadline: Duration,
+    /// When it is answered although its client owes for what it was given before.
+    patience: Duration,
+    /// It owes; when to look again.
+    held_until: Option<Duration>,
     sources: SmallVec<[Source; 1]>,
     /// The answer, while some of it is brought into memory.
     cold: Option<Cold>,
@@ -145,19 +150,29 @@ impl Pending {
     /// When it is answered whatever there is. What is found already, and being brought into
     /// memory, is waited for as long as that takes.
     fn deadline(&self) -> Option<Duration> {
-        self.cold.is_none().then_some(self.deadline)
+        self.cold.is_none().then_some(self.held_until.unwrap_or(self.deadline))
     }
 
-    fn read(&mut self) -> Found {
+    fn read(&mut self, most: u32) -> Found {
         let mut found = Found::default();
         for source in &mut self.sources {
             let taken = u32::try_from(found.bytes).unwrap_or(u32::MAX);
-            let room = self.max_bytes.saturating_sub(taken);
+            let room = self.max_bytes.min(most).saturating_sub(taken);
             if room == 0 && found.bytes > 0 {
                 source.skip(&mut found);
             } else {
                 source.read(room, &mut found);
             }
+        }
+        found
+    }
+
+    /// Reads nothing, but tells of the partitions.
+    fn nothing(&mut self) -> Found {
+        let mut found = Found::default();
+        for source in &mut self.sources {
+            source.cut = true;
+            source.skip(&mut found);
         }
         found
     }
@@ -222,6 +237,8 @@ impl Session {
             max_bytes: request.max_bytes.min(frame_room),
             since,
             deadline: since.saturating_add(wait),
+            patience: since.saturating_add(wait.max(PATIENCE)),
+            held_until: None,
             sources,
             cold: None,
         };
@@ -242,6 +259,7 @@ impl Session {
 
     /// Answers all fetches with what there is.
     pub(super) fn end_fetches(&mut self) {
+        self.fetches.pending.iter_mut().for_each(|pending| pending.patience = Duration::ZERO);
         self.answer_fetches(|_| true);
     }
 
@@ -266,8 +284,7 @@ impl Session {
                 found
             }
             None => {
-                pending.sources.iter_mut().for_each(|source| source.cut = true);
-                let found = pending.read();
+                let Some(found) = self.find(pending) else { return false };
                 // Whole batches are read, so that what is asked for may be more than what fits.
                 let is_all = pending.sources.iter().all(|source| !source.cut);
                 if found.bytes < pending.min_bytes && is_all && !found.failed && !late {
@@ -280,6 +297,7 @@ impl Session {
                 }
             }
         };
+        self.charge_given(found.bytes);
         let response = Ok(FetchResponse { parts: found.parts });
         self.outbox.respond_with(
             Opcode::Fetch,
@@ -290,6 +308,25 @@ impl Session {
         let took = self.now().saturating_sub(pending.since);
         self.meter.answered(kind(Opcode::Fetch), took);
         true
+    }
+
+    /// Reads what there is for a client that owes nothing; nothing at all if it is to wait.
+    fn find(&mut self, pending: &mut Pending) -> Option<Found> {
+        let most = match self.may_be_given() {
+            Given::Bytes(most) => most,
+            Given::NothingUntil(_) if self.now() >= pending.patience => {
+                return Some(pending.nothing());
+            }
+            Given::NothingUntil(until) => {
+                let until = until.min(pending.patience);
+                pending.held_until = Some(until);
+                self.note_deadline(until);
+                return None;
+            }
+        };
+        pending.held_until = None;
+        pending.sources.iter_mut().for_each(|source| source.cut = true);
+        Some(pending.read(most))
     }
 
     /// Has what is not in memory brought there; gives back what needs no waiting.

@@ -45,6 +45,7 @@ impl Session {
         self.features = hello.features & features::ALL;
         self.client_frame_max = hello.max_frame;
         self.peer.client = hello.client_name.as_str().into();
+        self.throttle.calls_itself(&hello.client_name);
         Ok(HelloResponse {
             version: PROTOCOL_VERSION,
             features: self.features,

@@ -16,6 +16,7 @@ mod joining;
 mod produce;
 mod source;
 mod subscribe;
+mod throttle;
 mod topics;
 mod transactions;
 
@@ -26,7 +27,7 @@ use std::task::Context;
 use std::time::Duration;
 
 use onrush_broker::{Broker, RequestMeter, Signal, StorageError};
-use onrush_gateway_net::{Conversation, Inbox, Shared, TailFrame, Turn};
+use onrush_gateway_net::{Conversation, Inbox, Shared, TailFrame, Throttle, Turn};
 use onrush_protocol::frame::{FrameDecoder, FrameError};
 use onrush_protocol::request::{FetchRequest, Request, RequestMessage};
 use onrush_protocol::{DecodeError, ErrorCode, FrameHeader, HEADER_LEN, Opcode, WireError};
@@ -84,6 +85,8 @@ pub struct Session {
     /// Largest frame the client accepts.
     client_frame_max: u32,
     peer: Peer,
+    /// Whether the client is over its quota.
+    throttle: Throttle,
     shared: Rc<Shared>,
     acks: Acks,
     joins: Joins,
@@ -126,6 +129,7 @@ impl Session {
             features: 0,
             client_frame_max: 64 * 1024,
             peer: Peer { host: host.into(), client: "".into() },
+            throttle: Throttle::default(),
             shared: Rc::clone(shared),
             joins: Joins::default(),
             fetches: Fetches::default(),
@@ -385,6 +389,7 @@ impl Conversation for Session {
             && self.joins.is_empty()
             && unanswered < self.options.in_flight_max as usize
             && self.outbox.encoded_len() < self.options.outbox_bytes_max
+            && !self.is_muted()
     }
 
     fn is_budgeted(&self) -> bool {
@@ -474,6 +479,7 @@ impl Conversation for Session {
             self.acks.deadline(),
             self.fetches.deadline(),
             self.subscriptions.deadline(),
+            self.throttle.muted_until(&self.broker),
         ];
         self.soonest = all.into_iter().flatten().min();
     }

@@ -27,6 +27,7 @@ impl Session {
         source: Source,
     ) -> Result<(), Close> {
         let since = self.now();
+        self.charge_sent(header.frame_len());
         if !self.joins.is_empty() {
             self.joins.hold(Held { header: *header, source: source.kept(turn), since });
             return Ok(());

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use onrush_broker::{Cursor, Partition, Slice, SliceRead, Warming};
+use onrush_gateway_net::Conversation as _;
 use onrush_protocol::request::{CreditRequest, Isolation, SubscribeRequest, UnsubscribeRequest};
 use onrush_protocol::response::{Deliver, SubscribeResponse, UnsubscribeResponse};
 use onrush_protocol::wire::Maybe;
@@ -14,6 +15,7 @@ use onrush_record::Offset;
 use super::Session;
 use super::errors::{epoch_error, wire_error};
 use super::fetch::{RETRY, end, wake};
+use super::throttle::Given;
 
 /// What a subscription waits for.
 enum Waits {
@@ -52,6 +54,8 @@ pub(crate) struct Subscriptions {
     ready: bool,
     /// How often the connection could not take what there was to push.
     stalls: u32,
+    /// Their client owes for what it was given before; when to look again.
+    held_until: Option<Duration>,
 }
 
 impl Subscriptions {
@@ -68,6 +72,7 @@ impl Subscriptions {
     /// Something may have become readable.
     pub(super) fn look_again(&mut self) {
         self.ready |= !self.all.is_empty();
+        self.held_until = None;
     }
 
     pub(super) fn deadline(&self) -> Option<Duration> {
@@ -75,7 +80,7 @@ impl Subscriptions {
             Waits::Queue(at) => Some(at),
             _ => None,
         });
-        retries.min()
+        retries.chain(self.held_until).min()
     }
 }
 
@@ -177,6 +182,14 @@ impl Session {
                 self.subscriptions.stalls = self.subscriptions.stalls.wrapping_add(1);
                 return true;
             }
+            let most = match self.may_be_given() {
+                Given::Bytes(most) => most,
+                Given::NothingUntil(until) => {
+                    self.subscriptions.held_until = Some(until);
+                    self.note_deadline(until);
+                    return false;
+                }
+            };
             let next = self.subscriptions.next;
             let first = self.subscriptions.all.range(next..).next().map(|(number, _)| *number);
             let Some(number) = first else {
@@ -184,21 +197,22 @@ impl Session {
                 continue;
             };
             self.subscriptions.next = number.wrapping_add(1);
-            if self.turn(number) { idle = 0 } else { idle += 1 }
+            if self.turn(number, most) { idle = 0 } else { idle += 1 }
         }
         self.subscriptions.ready = false;
         false
     }
 
-    /// One subscription's turn; true when it pushed something.
-    fn turn(&mut self, number: u32) -> bool {
+    /// One subscription's turn, to push at most so many bytes; true when it pushed something.
+    fn turn(&mut self, number: u32, most: u32) -> bool {
         let Some(mut subscription) = self.subscriptions.all.remove(&number) else { return false };
-        match self.next_of(&mut subscription) {
+        match self.next_of(&mut subscription, most) {
             Turn::Nothing => {
                 self.subscriptions.all.insert(number, subscription);
                 false
             }
             Turn::Push(slice) => {
+                self.charge_given(u64::from(slice.len()));
                 let ends = subscription.partition.ends();
                 let deliver = Deliver {
                     subscription: number,
@@ -223,7 +237,7 @@ impl Session {
         }
     }
 
-    fn next_of(&self, subscription: &mut Subscription) -> Turn {
+    fn next_of(&self, subscription: &mut Subscription, most: u32) -> Turn {
         let waits = std::mem::replace(&mut subscription.waits, Waits::Turn);
         match waits {
             Waits::Cold(read, warming) if !warming.is_done() => {
@@ -247,7 +261,7 @@ impl Session {
             return Turn::Nothing;
         }
         let credit = u32::try_from(subscription.credit).unwrap_or(u32::MAX);
-        let max = credit.min(self.options.deliver_frame_bytes);
+        let max = credit.min(self.options.deliver_frame_bytes).min(most);
         loop {
             let Subscription { partition, isolation, offset, cursor, .. } = subscription;
             let read = match isolation {

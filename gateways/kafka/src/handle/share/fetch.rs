@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use onrush_broker::group::TopicPartition;
 use onrush_broker::share::{AcquireMode, ShareSessionRequest};
-use onrush_broker::{Error, ReadMode, ShareAcquire, ShareAcquired, Signal, Slice};
+use onrush_broker::{Error, QuotaKind, ReadMode, ShareAcquire, ShareAcquired, Signal, Slice};
 use onrush_kafka_protocol::messages::{
     AcquiredRecords, ShareFetchRequest, ShareFetchResponse,
     ShareFetchResponsePartitionData as PartitionData, ShareFetchableTopicResponse,
@@ -74,9 +74,15 @@ pub(crate) async fn share_fetch(
         part.acknowledge_error_code = refused.as_ref().map_or(0, |(code, _)| code.0);
         part.acknowledge_error_message = refused.map(|(_, message)| message);
     }
+    // Who owes for what it was given before is given nothing more, as with a Fetch.
+    let allowance = ctx.allowance();
+    let owed = allowance.map_or(Duration::ZERO, |allowance| allowance.owed);
+    let owes = !owed.is_zero();
+    let most = allowance.map_or(u32::MAX, |it| u32::try_from(it.bytes).unwrap_or(u32::MAX));
+    let most = most.min(ctx.options.fetch_bytes_max);
     if session.ends {
         close(ctx, &group, &member).await;
-    } else if request.max_records > 0 && !request.is_renew_ack {
+    } else if request.max_records > 0 && !request.is_renew_ack && !owes {
         let wanted = Wanted {
             group: &group,
             member: &member,
@@ -84,7 +90,7 @@ pub(crate) async fn share_fetch(
             max_records: request.max_records.unsigned_abs(),
             // A batch is answered with however little was asked for: else one would wait for
             // what is there already.
-            max_bytes: u32::try_from(request.max_bytes).unwrap_or(0).max(1),
+            max_bytes: u32::try_from(request.max_bytes).unwrap_or(0).min(most).max(1),
             mode: if request.share_acquire_mode == RECORD_LIMIT {
                 AcquireMode::RecordLimit
             } else {
@@ -96,7 +102,13 @@ pub(crate) async fn share_fetch(
             if parts.is_empty() { u64::try_from(request.max_wait_ms).unwrap_or(0) } else { 0 };
         acquire(ctx, &wanted, Duration::from_millis(wait), &mut parts).await;
     }
+    let given = parts.values().map(|part| part.records.len() as u64).sum();
+    let throttle_time_ms = match owes {
+        true => ctx.mute(QuotaKind::Fetch, owed),
+        false => ctx.charge(QuotaKind::Fetch, given),
+    };
     ShareFetchResponse {
+        throttle_time_ms,
         acquisition_lock_timeout_ms: wire_number(ctx.broker.share_lock_ms(&group)),
         responses: by_topic(parts),
         ..ShareFetchResponse::default()

@@ -14,6 +14,7 @@ mod shares;
 mod topics;
 mod transactions;
 
+use std::cell::RefCell;
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -69,6 +70,7 @@ impl Server {
             Endpoint { name: "PLAINTEXT".to_owned(), host: "broker.test".to_owned(), port: 9192 };
         let ctx = Rc::new(Context {
             shares: ShareSessions::new(broker.clone()),
+            throttle: RefCell::default(),
             broker,
             options: Arc::new(options),
             host: Arc::from("10.1.2.3"),

@@ -86,6 +86,15 @@ impl Found {
         found
     }
 
+    /// Reads nothing, but tells of the partitions.
+    pub(super) fn nothing(sources: &[Source]) -> Found {
+        let part = |source: &Source| match &source.partition {
+            Ok(partition) => Part::of(source, partition, None),
+            Err(error) => Part::failed(source.index, *error),
+        };
+        Found { parts: sources.iter().map(part).collect(), ..Found::default() }
+    }
+
     fn part(&self, source: &mut Source, room: u32) -> Part {
         let partition = match &source.partition {
             Ok(partition) => Arc::clone(partition),

@@ -27,12 +27,10 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let mut race = Command::new(cargo);
     race.args(["run", "--release", "--quiet", "-p", "onrush-compare", "--"]);
-    let measures = !options.has(FROM_JSON);
-    if measures {
+    if !options.has(FROM_JSON) {
         install(&mut race)?;
     }
-    let whole = measures && !NOT_FOR_THE_DOCS.into_iter().any(|name| options.has(name));
-    if options.write || whole {
+    if options.writes_the_docs() {
         race.arg("--report").arg(top()?.join("docs/comparison.md"));
     }
     let status = race.args(&options.arguments).status().context("cannot start the race")?;
@@ -41,6 +39,11 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
 }
 
 impl Options {
+    fn writes_the_docs(&self) -> bool {
+        let other = NOT_FOR_THE_DOCS.into_iter().any(|name| self.has(name));
+        self.write || !other && !self.has(FROM_JSON)
+    }
+
     /// Whether the race gets that option, with a value or without.
     fn has(&self, name: &str) -> bool {
         let is = |argument: &String| argument.split('=').next() == Some(name);
@@ -90,4 +93,27 @@ fn go_programs(target: &Path) -> anyhow::Result<PathBuf> {
         kits::succeed(go.current_dir(top()?.join("compare/clients")))?;
     }
     Ok(programs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(arguments: &str) -> Options {
+        Options {
+            write: false,
+            arguments: arguments.split_whitespace().map(str::to_owned).collect(),
+        }
+    }
+
+    #[test]
+    fn only_a_whole_race_writes_the_docs() {
+        for whole in ["", "--full", "--json all.json --dir data"] {
+            assert!(options(whole).writes_the_docs(), "{whole}");
+        }
+        for part in ["--quick", "--only=kafka", "--rounds 1", "--from-json all.json"] {
+            assert!(!options(part).writes_the_docs(), "{part}");
+        }
+        assert!(Options { write: true, ..options("--quick") }.writes_the_docs());
+    }
 }

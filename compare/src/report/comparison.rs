@@ -46,13 +46,16 @@ pub(crate) fn markdown(findings: &Findings) -> Result<String> {
         "What is not comparable",
         NOT_COMPARABLE.iter().map(|line| (*line).to_owned()).chain(caveats(findings)),
     );
-    let wins = wins::lines(findings);
+    let mut wins = wins::lines(findings);
     if wins.is_empty() {
-        text +=
-            "## Where a peer wins\n\nNowhere: no row of a peer has a better median than ours.\n\n";
-    } else {
-        list(&mut text, "Where a peer wins", wins);
+        // Who ran alone has beaten nobody.
+        let told = match findings.rows.iter().any(|row| !row.is_ours()) {
+            true => "Nowhere: no row of a peer has a better median than ours.",
+            false => "No peer ran.",
+        };
+        wins.push(told.to_owned());
     }
+    list(&mut text, "Where a peer wins", wins);
     text += "## The tables\n\nMedian [least..greatest] of the rounds. Ratios and parts are taken within each \
              round; their median stands here. A limit is what bare system calls gave in the same round, \
              without a broker: 100 % cannot be passed by doing the same better, only by doing something \
@@ -76,7 +79,7 @@ fn introduction(text: &mut String, findings: &Findings) {
     let machine = &about.machine;
     let _ = writeln!(
         text,
-        "Written by `{}` on {}, {} rounds. Every contender runs a workload before the next workload begins; \
+        "Written by `{}` on {}; rounds: {}. Every contender runs a workload before the next workload begins; \
          brokers run on one core, clients on another, and stay up for all rounds, after a short one that does \
          not count.\n",
         about.command, about.date, about.rounds

@@ -139,10 +139,12 @@ impl Findings {
         self.failure(format!("{load:?}, {contender}, came to no end: {error:#}"));
     }
 
-    /// The same, whatever it was.
+    /// The same, whatever it was. What fails in each round is told once.
     pub(crate) fn failure(&mut self, line: String) {
         eprintln!("{line}");
-        self.failures.push(line);
+        if !self.failures.contains(&line) {
+            self.failures.push(line);
+        }
     }
 
     /// Adds what a contender's run measured.

@@ -58,6 +58,22 @@ fn where_a_peer_wins_is_said() {
 }
 
 #[test]
+fn who_runs_alone_has_beaten_nobody() {
+    let mut alone = findings();
+    alone.rows.retain(|row| row.is_ours());
+    assert!(markdown(&alone).unwrap().contains("\n- No peer ran.\n"));
+}
+
+#[test]
+fn what_fails_in_each_round_is_told_once() {
+    let mut findings = findings();
+    findings.failure("Bulk, some peer, came to no end".to_owned());
+    findings.failure("Bulk, some peer, came to no end".to_owned());
+    let text = markdown(&findings).unwrap();
+    assert_eq!(text.matches("came to no end").count(), 1);
+}
+
+#[test]
 fn marks_are_met_or_missed_by_the_median_of_the_rounds_ratios() {
     assert_eq!(
         line("| R1 | produce: messages/s to the best"),

@@ -8,6 +8,7 @@
 mod bench;
 mod clients;
 mod compare;
+mod guard;
 mod layers;
 mod steps;
 mod test;
@@ -30,7 +31,7 @@ enum Task {
     Clients(clients::Options),
     /// Hold the crates' dependencies against docs/ARCHITECTURE.md's table.
     Layers,
-    /// Measure the marks of docs/performance.md beside the machine's own limits.
+    /// Measure the marks of docs/performance.md beside the machine's own limits, or count instructions.
     Bench(bench::Options),
     /// Run the same loads against Onrush and its peers, in turns.
     Compare(compare::Options),

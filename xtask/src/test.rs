@@ -1,6 +1,7 @@
 //! `cargo xtask test`: everything that must hold before a change lands.
 
 use crate::clients;
+use crate::guard;
 use crate::layers;
 use crate::steps::{LIMIT, LONG_LIMIT, Outcome, Steps, command, command_within, succeeds};
 use anyhow::bail;
@@ -48,6 +49,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         command_within(tests.args(["test", "--no-fail-fast", "-p", "onrush-tests"]), limit)
     });
     step("clients", &|| clients::step(&target(), options.all));
+    step("instructions", &guard::step);
     step("documentation", &|| {
         command(
             cargo().args(["doc", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings"),
@@ -65,10 +67,18 @@ fn cargo() -> Command {
     Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()))
 }
 
-/// The programs that end-to-end tests and clients run.
+/// The programs that end-to-end tests and clients run, and the one whose instructions are counted:
+/// built together, or their common crates would be built twice, with other features.
 pub(crate) fn release_binaries() -> Outcome {
     let mut build = cargo();
-    build.args(["build", "--release", "-p", "onrush", "-p", "onrush-loadgen"]);
+    build.args(["build", "--release"]);
+    for (package, program) in [
+        ("onrush", "onrush"),
+        ("onrush-loadgen", "onrush-loadgen"),
+        ("onrush-bench", "onrush-guard"),
+    ] {
+        build.args(["--package", package, "--bin", program]);
+    }
     command(build.args(kafka_feature()))
 }
 

@@ -1,20 +1,15 @@
-//! What the client costs per message of 100 B, without a socket or a broker: a transport in
-//! memory acknowledges batches as they come, or hands out the same batches again and again.
-//! Everything runs on one thread; CPU time is counted, so that a busy machine disturbs little.
-//!
-//! `cargo bench -p onrush-client --bench per_message`
+//! The far end of a client's connection without socket and broker: it acknowledges batches as they
+//! come, or hands out the same ones again and again. What is left is what the client costs.
 
 use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use onrush_client::connector::{
     BoxFuture, Connection, Connector, Frame, FrameSink, FrameStream, Payload,
 };
-use onrush_client::{Acks, Client, NewRecord, Start};
 use onrush_protocol::error::Reply;
 use onrush_protocol::frame::{FLAG_PUSH, FLAG_RESPONSE};
 use onrush_protocol::request::{Parts, Request};
@@ -23,24 +18,34 @@ use onrush_protocol::wire::Maybe;
 use onrush_protocol::{FrameHeader, Message, Opcode};
 use onrush_record::batch::{BatchBuilder, Codec, stamp};
 use onrush_record::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, TopicId};
-use onrush_sys::process::cpu_time;
 
-const MESSAGES: u64 = 4_000_000;
-const VALUE: [u8; 100] = [b'v'; 100];
+/// Records in each batch that is handed out, of 100 B each.
 const BATCH_RECORDS: u32 = 600;
-const DELIVERY_BATCHES: u64 = 4;
+/// Batches in each frame of them.
+const DELIVERY_BATCHES: u32 = 4;
+/// Messages that one frame delivers.
+pub const DELIVERED: u32 = BATCH_RECORDS * DELIVERY_BATCHES;
 
-#[derive(Default)]
 struct State {
     out: VecDeque<Frame>,
     waker: Option<Waker>,
+    /// Messages handed out, and how many there are.
     delivered: u64,
+    messages: u64,
     credit: u64,
 }
 
-/// Says yes to everything.
-#[derive(Clone, Default)]
-struct Yes(Arc<Mutex<State>>);
+/// Says yes to everything. Has one topic of one partition, whatever it is called.
+#[derive(Clone)]
+pub struct Yes(Arc<Mutex<State>>);
+
+impl Yes {
+    /// With so many messages to consume.
+    pub fn with(messages: u64) -> Arc<Yes> {
+        let (out, waker) = (VecDeque::new(), None);
+        Arc::new(Yes(Arc::new(Mutex::new(State { out, waker, delivered: 0, messages, credit: 0 }))))
+    }
+}
 
 impl std::fmt::Debug for Yes {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -151,8 +156,8 @@ impl State {
 
     /// Pushes what credit allows. Offsets outside the checksum make the same batch new each time.
     fn deliver(&mut self, batch: &[u8]) {
-        while self.credit > 0 && self.delivered < MESSAGES {
-            let mut payload = Vec::with_capacity(batch.len() * 4);
+        while self.credit > 0 && self.delivered < self.messages {
+            let mut payload = Vec::with_capacity(batch.len() * DELIVERY_BATCHES as usize);
             for _ in 0..DELIVERY_BATCHES {
                 let at = payload.len();
                 payload.extend_from_slice(batch);
@@ -181,7 +186,7 @@ impl Connector for Yes {
     fn connect(&self) -> BoxFuture<'_, io::Result<Connection>> {
         let mut builder = BatchBuilder::new(Codec::None);
         for _ in 0..BATCH_RECORDS {
-            builder.push(0, None, Some(&VALUE), &[]);
+            builder.push(0, None, Some(&[b'v'; 100]), &[]);
         }
         let batch = builder.finish().expect("a batch");
         let halves = (Half(self.clone(), Vec::new()), Half(self.clone(), batch));
@@ -226,101 +231,4 @@ impl FrameStream for Half {
         frames.extend(state.out.drain(..));
         Poll::Ready(Ok(()))
     }
-}
-
-fn client() -> Client {
-    Client::builder().connector(Arc::new(Yes::default())).lazy().expect("a connector is given")
-}
-
-/// Nanoseconds per message, the median of several runs.
-fn median(name: &str, mut run: impl FnMut() -> Duration) {
-    let mut times: Vec<f64> = (0..7).map(|_| run().as_secs_f64() * 1e9 / MESSAGES as f64).collect();
-    times.sort_by(f64::total_cmp);
-    println!("{name:<44} {:>6.1} ns/message [{:.1}..{:.1}]", times[3], times[0], times[6]);
-}
-
-async fn produce(batch_bytes: usize, acks: Acks, deliveries: bool) -> Duration {
-    let builder = client().producer().batch_bytes(batch_bytes).acks(acks);
-    let producer = builder.build().await.expect("a producer");
-    producer.prepare("t").await.expect("the topic");
-    let begin = now();
-    let mut waiting = VecDeque::new();
-    for _ in 0..MESSAGES {
-        let delivery = producer.send(NewRecord::to("t").value(&VALUE)).await.expect("taken");
-        if deliveries {
-            waiting.push_back(delivery);
-            while waiting.front().is_some_and(|delivery| delivery.try_outcome().is_some()) {
-                waiting.pop_front();
-            }
-        } else {
-            drop(delivery);
-        }
-    }
-    producer.flush().await;
-    now() - begin
-}
-
-/// As an open-loop sender does: no waiting unless the buffer is full.
-async fn try_produce() -> Duration {
-    let builder = client().producer().batch_bytes(64 << 10).acks(Acks::Written);
-    let producer = builder.build().await.expect("a producer");
-    producer.prepare("t").await.expect("the topic");
-    let begin = now();
-    for i in 0..MESSAGES {
-        drop(producer.try_send(NewRecord::to("t").value(&VALUE)).expect("room"));
-        if i % 512 == 0 {
-            tokio::task::yield_now().await;
-        }
-    }
-    producer.flush().await;
-    now() - begin
-}
-
-async fn consume() -> Duration {
-    let builder = client().consumer().start(Start::Earliest).credit_bytes(2 << 20);
-    let mut consumer = builder.subscribe(&["t"]).await.expect("a consumer");
-    let begin = now();
-    let (mut seen, mut bytes) = (0, 0);
-    while seen < MESSAGES {
-        let polled = consumer.poll().await.expect("records");
-        for record in polled.records().expect("records") {
-            bytes += record.value.map_or(0, <[u8]>::len);
-            seen += 1;
-        }
-    }
-    std::hint::black_box(bytes);
-    now() - begin
-}
-
-fn encode_and_check() -> Duration {
-    let begin = now();
-    let mut builder = BatchBuilder::with_capacity(Codec::None, 65 << 10);
-    for _ in 0..MESSAGES {
-        builder.push(0, None, Some(&VALUE), &[]);
-        if builder.count() == BATCH_RECORDS {
-            let batch = builder.finish().expect("a batch");
-            builder = BatchBuilder::with_buffer(Codec::None, std::hint::black_box(batch));
-        }
-    }
-    now() - begin
-}
-
-fn main() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.expect("a runtime");
-    median("rung: encode + CRC", encode_and_check);
-    for batch_bytes in [16 << 10, 64 << 10, 256 << 10] {
-        let name = format!("produce, batches of {} KiB", batch_bytes >> 10);
-        median(&name, || runtime.block_on(produce(batch_bytes, Acks::Written, false)));
-    }
-    median("produce, deliveries kept and looked at", || {
-        runtime.block_on(produce(64 << 10, Acks::Written, true))
-    });
-    median("produce by try_send", || runtime.block_on(try_produce()));
-    median("consume (with stamping and copying the batch)", || runtime.block_on(consume()));
-}
-
-/// CPU time of this process.
-fn now() -> Duration {
-    cpu_time(None).expect("the system tells")
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use onrush_client::Acks;
+use onrush_record::codec::Codec;
 
 use crate::keys::Distribution;
 use crate::payload::STAMP_LEN;
@@ -85,6 +86,9 @@ pub struct RunArgs {
     /// How long a producer holds a message back to fill a batch.
     #[arg(long, default_value = "0", value_name = "DURATION", value_parser = parse_duration)]
     pub linger: Duration,
+    /// How batches are compressed: none, gzip, snappy, lz4 or zstd.
+    #[arg(long, default_value = "none", value_name = "CODEC", value_parser = parse_codec)]
+    pub compression: Codec,
     /// Which keys messages have: `none`, `uniform[:KEYS]` or `zipf[:KEYS[:EXPONENT]]`.
     #[arg(long, default_value = "none", value_name = "DISTRIBUTION")]
     pub keys: Distribution,
@@ -113,6 +117,10 @@ pub struct RunArgs {
     /// catches up with. It is told apart, and counts in no latency.
     #[arg(long, value_name = "TOPIC")]
     pub drain: Option<String>,
+    /// Messages of the backlog that its consumer takes a second at most: a slow consumer. Of the load's
+    /// own `--topic`, made beforehand, it is one that falls behind the others.
+    #[arg(long, value_name = "N", requires = "drain", value_parser = clap::value_parser!(u32).range(1..))]
+    pub drain_rate: Option<u32>,
     /// Core that the first thread of the load generator is pinned to (and the next, the next).
     #[arg(long, value_name = "CORE")]
     pub pin: Option<usize>,
@@ -259,6 +267,27 @@ fn parse_acks(text: &str) -> Result<Acks, String> {
     }
 }
 
+fn parse_codec(text: &str) -> Result<Codec, String> {
+    let codec = CODECS.iter().find(|(name, _)| *name == text);
+    codec
+        .map(|(_, codec)| *codec)
+        .ok_or_else(|| format!("{text:?} is none of {}", CODECS.map(|(name, _)| name).join(", ")))
+}
+
+/// The name that `--compression` has for it, as Kafka has.
+#[must_use]
+pub fn codec_name(codec: Codec) -> &'static str {
+    CODECS.iter().find(|(_, of_name)| *of_name == codec).map_or("none", |(name, _)| name)
+}
+
+const CODECS: [(&str, Codec); 5] = [
+    ("none", Codec::None),
+    ("gzip", Codec::Gzip),
+    ("snappy", Codec::Snappy),
+    ("lz4", Codec::Lz4),
+    ("zstd", Codec::Zstd),
+];
+
 fn parse_size(text: &str) -> Result<usize, String> {
     match text.replace('_', "").parse() {
         Ok(size) if size >= STAMP_LEN => Ok(size),
@@ -292,6 +321,15 @@ mod tests {
         for wrong in ["", "5", "s", "1.2.3s", "-1s", "9d"] {
             assert!(parse_duration(wrong).is_err(), "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn codecs_go_by_their_names() {
+        for (name, codec) in CODECS {
+            assert_eq!(parse_codec(name), Ok(codec));
+            assert_eq!(codec_name(codec), name);
+        }
+        assert!(parse_codec("lzma").is_err());
     }
 
     #[test]

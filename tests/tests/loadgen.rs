@@ -121,6 +121,59 @@ fn a_counted_run_ends_by_itself_and_what_it_made_is_drained_beside_the_next() {
 }
 
 #[test]
+fn a_slow_consumer_falls_behind_and_holds_up_nobody() {
+    let data = tempfile::tempdir().expect("a fresh directory");
+    let broker = BrokerProcess::start(ServeOptions::at(&data.path().join("data")));
+    let target = broker.native();
+    // Several times what one frame brings.
+    let made = load(&["--target", &target, "--topic", "old", "--message-count", "200000"]);
+    assert_eq!(made["produced"], 200_000, "{made}");
+    let beside = load(&[
+        "--target",
+        &target,
+        "--rate",
+        "1000",
+        "--consumers",
+        "1",
+        "--acks",
+        "1",
+        "--drain",
+        "old",
+        "--drain-rate",
+        "100",
+        "--warmup",
+        "0",
+        "--duration",
+        "1s",
+    ]);
+    positive(&beside, &["drained"]);
+    assert!(beside["drained"].as_u64().is_some_and(|drained| drained < 200_000), "{beside}");
+    assert_eq!(beside["consumed"], 1_000, "{beside}");
+}
+
+#[test]
+fn compressed_batches_arrive_and_are_told_as_such() {
+    let outcome = load(&[
+        "--embedded",
+        "--rate",
+        "2000",
+        "--consumers",
+        "1",
+        "--linger",
+        "5ms",
+        "--compression",
+        "lz4",
+        "--warmup",
+        "0",
+        "--duration",
+        "1s",
+    ]);
+    assert_eq!(outcome["setup"]["compression"], "lz4", "{outcome}");
+    assert_eq!(outcome["consumed"], 2_000, "{outcome}");
+    assert_eq!(outcome["errors"], 0, "{outcome}");
+}
+
+#[test]
 fn an_embedded_broker_needs_no_address() {
     let outcome = load(&["--embedded", "--message-count", "20000", "--acks", "0"]);
     assert_eq!(outcome["sent"], 20_000, "{outcome}");
@@ -135,6 +188,8 @@ fn a_run_that_cannot_be_says_why() {
         (&["run", "--embedded", "--producers", "0", "--consumers", "1"], "--topic"),
         (&["run", "--size", "3"], "at least"),
         (&["run", "--rate", "fast"], "rate"),
+        (&["run", "--compression", "lzma"], "lzma"),
+        (&["run", "--embedded", "--drain-rate", "5"], "--drain"),
         (&["run", "--embedded", "--drain", "nothing"], "nothing"),
     ] {
         let finished = run("onrush-loadgen", arguments);

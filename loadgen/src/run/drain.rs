@@ -8,6 +8,7 @@ use std::time::Duration;
 use onrush_client::Consumer;
 
 use super::recorder::Recorder;
+use super::schedule::Schedule;
 use super::shared::Shared;
 use crate::time::Timeline;
 
@@ -17,6 +18,8 @@ pub(super) struct Draining {
     pub(super) recorder: Rc<RefCell<Recorder>>,
     pub(super) shared: Arc<Shared>,
     pub(super) timeline: Timeline,
+    /// When each of its messages may be taken; none: at once.
+    pub(super) limit: Option<Schedule>,
 }
 
 /// How often one that receives nothing looks whether it is time to end.
@@ -29,11 +32,20 @@ impl Draining {
         while self.timeline.now_ns() < start_ns {
             tokio::task::yield_now().await;
         }
+        let mut taken = 0;
         while !self.shared.is_stopped() {
-            let looked = tokio::time::timeout(LOOK_EVERY, self.drain_once()).await;
-            if let Ok(Err(error)) = looked {
-                self.recorder.borrow_mut().failed(error, 1);
+            if self.limit.is_some_and(|limit| limit.due_by(self.timeline.now_ns()) < taken) {
                 tokio::time::sleep(LOOK_EVERY).await;
+                continue;
+            }
+            let looked = tokio::time::timeout(LOOK_EVERY, self.drain_once()).await;
+            match looked {
+                Ok(Ok(count)) => taken += count,
+                Ok(Err(error)) => {
+                    self.recorder.borrow_mut().failed(error, 1);
+                    tokio::time::sleep(LOOK_EVERY).await;
+                }
+                Err(_) => {}
             }
             // A backlog is always ready: the load has its turn after each of its batches.
             tokio::task::yield_now().await;
@@ -44,7 +56,8 @@ impl Draining {
         }
     }
 
-    async fn drain_once(&mut self) -> onrush_client::Result<()> {
+    /// Takes what one poll brings, and tells how much that was.
+    async fn drain_once(&mut self) -> onrush_client::Result<u64> {
         let polled = self.consumer.poll().await?;
         let now_ns = self.timeline.now_ns();
         let (mut count, mut bytes) = (0, 0);
@@ -55,6 +68,6 @@ impl Draining {
             bytes += value.len() as u64;
         }
         self.recorder.borrow_mut().drained(now_ns, count, bytes);
-        Ok(())
+        Ok(count)
     }
 }

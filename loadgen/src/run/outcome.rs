@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use hdrhistogram::Histogram;
+use onrush_record::codec::Codec;
 use serde::Serialize;
 
 use super::recorder::Recorder;
 use super::topic::RunTopic;
 use super::{Cost, Measured};
-use crate::args::{RunArgs, acks_name};
+use crate::args::{RunArgs, acks_name, codec_name};
 use crate::target::Target;
 
 /// The result of a run. Fields that scripts rely on come first.
@@ -233,6 +234,12 @@ fn setup(args: &RunArgs, target: &Target, topic: &RunTopic) -> BTreeMap<&'static
     }
     if let Some(topic) = &args.drain {
         setup.insert("drains", topic.clone());
+    }
+    if let Some(rate) = args.drain_rate {
+        setup.insert("drain rate", rate.to_string());
+    }
+    if args.compression != Codec::None {
+        setup.insert("compression", codec_name(args.compression).to_owned());
     }
     if args.in_flight > 0 {
         setup.insert("in flight", args.in_flight.to_string());

@@ -101,7 +101,8 @@ impl Plan {
         if let Some(consumer) = drain {
             let recorder = Rc::clone(&recorder);
             let (shared, timeline) = (Arc::clone(&self.shared), self.timeline);
-            tasks.spawn_local(Draining { consumer, recorder, shared, timeline }.run());
+            let limit = self.drain_limit(window);
+            tasks.spawn_local(Draining { consumer, recorder, shared, timeline, limit }.run());
         }
         for (number, producer) in producers {
             let producing = self.producing(number, producer, &recorder);
@@ -148,8 +149,15 @@ impl Plan {
         })
     }
 
+    /// What bounds the consumer of the backlog.
+    pub(super) fn drain_limit(&self, window: Window) -> Option<Schedule> {
+        let rate = f64::from(self.args.drain_rate?);
+        Some(Schedule::new(window.start_ns, rate, 0, 1))
+    }
+
     async fn producer(&self, client: &Client) -> Result<Producer> {
         let mut builder = client.producer().acks(self.args.acks).linger(self.args.linger);
+        builder = builder.compression(self.args.compression);
         if let Some(bytes) = self.args.batch {
             builder = builder.batch_bytes(bytes);
         }

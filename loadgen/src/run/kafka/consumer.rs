@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::{Message, Offset, TopicPartitionList};
+use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 
 use super::super::recorder::{Recorder, Window};
+use super::super::schedule::Schedule;
 use super::super::shared::Shared;
 use super::{settings, topic};
 use crate::args::{From, RunArgs};
@@ -34,6 +35,15 @@ pub(super) struct Consuming {
     recorder: Recorder,
     /// Messages that came before the run began.
     early: u64,
+    /// When each of its messages may be taken; none: at once.
+    limit: Option<Schedule>,
+    taken: u64,
+}
+
+/// By itself librdkafka asks for nothing for a second once it has queued as much as it likes to, which is
+/// then all that a measurement of its rate shows.
+fn unpaused(settings: &mut ClientConfig) {
+    settings.set("fetch.queue.backoff.ms", "10");
 }
 
 impl Consuming {
@@ -48,6 +58,7 @@ impl Consuming {
         let mut settings = settings(address);
         // librdkafka assigns nothing without a group's name; that group is never joined.
         settings.set("group.id", "onrush-loadgen").set("enable.auto.commit", "false");
+        unpaused(&mut settings);
         let consumer: BaseConsumer = settings.create().context("cannot make a consumer")?;
         let mut assignment = TopicPartitionList::new();
         for partition in partitions {
@@ -76,6 +87,7 @@ impl Consuming {
         };
         let mut settings = settings(address);
         settings.set("group.id", group).set("auto.offset.reset", reset);
+        unpaused(&mut settings);
         let consumer: BaseConsumer = settings.create().context("cannot make a consumer")?;
         consumer.subscribe(&[name]).context("cannot join the group")?;
         Ok(Consuming::new(consumer, purpose))
@@ -84,7 +96,17 @@ impl Consuming {
     fn new(consumer: BaseConsumer, purpose: Purpose) -> Consuming {
         // Until the run begins nothing counts.
         let never = Window { start_ns: 0, from_ns: u64::MAX, until_ns: u64::MAX };
-        Consuming { consumer, purpose, recorder: Recorder::new(never), early: 0 }
+        let recorder = Recorder::new(never);
+        Consuming { consumer, purpose, recorder, early: 0, limit: None, taken: 0 }
+    }
+
+    /// One that takes no message before it may.
+    pub(super) fn limited(self, limit: Option<Schedule>) -> Consuming {
+        Consuming { limit, ..self }
+    }
+
+    pub(super) fn is_of_the_backlog(&self) -> bool {
+        self.purpose == Purpose::Backlog
     }
 
     /// Waits a moment for the group to give it partitions; whether it has some.
@@ -105,8 +127,11 @@ impl Consuming {
 
     /// Takes what has come; whether there was any.
     pub(super) fn turn(&mut self, timeline: Timeline, shared: &Shared) -> bool {
-        let (mut count, mut bytes, mut now_ns) = (0, 0, 0);
-        while count < TURN {
+        let (mut count, mut bytes, mut now_ns) = (0, 0, timeline.now_ns());
+        let may = self
+            .limit
+            .map_or(TURN, |limit| limit.due_by(now_ns).saturating_sub(self.taken).min(TURN));
+        while count < may {
             let Some(polled) = self.consumer.poll(Duration::ZERO) else { break };
             now_ns = timeline.now_ns();
             let message = match polled {
@@ -131,6 +156,7 @@ impl Consuming {
                 }
             }
         }
+        self.taken += count;
         if self.purpose == Purpose::Backlog {
             self.recorder.drained(now_ns, count, bytes);
         } else if count > 0 {

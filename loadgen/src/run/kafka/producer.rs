@@ -13,7 +13,7 @@ use super::super::schedule::Schedule;
 use super::super::shared::Shared;
 use super::super::source::Source;
 use super::settings;
-use crate::args::{RunArgs, acks_name};
+use crate::args::{RunArgs, acks_name, codec_name};
 use crate::time::Timeline;
 
 /// Answers heard of in one turn, at most.
@@ -95,6 +95,7 @@ pub(super) fn connect(
     let mut settings = settings(address);
     settings
         .set("acks", acks_name(args.acks))
+        .set("compression.codec", codec_name(args.compression))
         .set("linger.ms", (args.linger.as_secs_f64() * 1e3).to_string())
         // A broker that is away this long fails the run's messages, and so the run.
         .set("message.timeout.ms", "30000");

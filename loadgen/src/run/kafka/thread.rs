@@ -36,7 +36,7 @@ pub(in super::super) fn work(
         let deliveries = Deliveries::new(plan.timeline, &plan.shared);
         clients.push((number, connect(address, &plan.args, deliveries)?));
     }
-    let mut consumers = consumers(&plan, address, index)?;
+    let consumers = consumers(&plan, address, index)?;
     let _ = reports.send(Report::Ready);
     let begun = block_on(plan.begin.wait_for(Option::is_some)).context("the run was given up")?;
     let window = (*begun).context("the run has no begin")?;
@@ -55,6 +55,9 @@ pub(in super::super) fn work(
         let limit = plan.limit(number);
         producers.push(Producing::new(client, source, window, schedule, limit, in_flight));
     }
+    let limit = plan.drain_limit(window);
+    let limited = |one: Consuming| if one.is_of_the_backlog() { one.limited(limit) } else { one };
+    let mut consumers: Vec<Consuming> = consumers.into_iter().map(limited).collect();
     for consumer in &mut consumers {
         consumer.begin(window, &plan.shared);
     }

@@ -18,11 +18,15 @@ type load struct {
 	size     int
 	rate     int
 	warmup   time.Duration
+	// Connections that each send one message a request.
+	connections int
+	// Topics that are made, each with a message in it.
+	topics int
 	// No more is sent after that time, however much is left.
 	most time.Duration
 }
 
-// A broker is loaded in three ways, and forgets a topic.
+// A broker is loaded in some ways, and forgets a topic.
 type broker struct {
 	// produce sends messages as fast as they are acknowledged.
 	produce func(load) (result, error)
@@ -30,11 +34,16 @@ type broker struct {
 	consume func(load) (result, error)
 	// paced sends at a fixed rate and consumes at once.
 	paced func(load) (result, error)
+	// alone connects, for one of many that each await an answer before they send again.
+	alone func(load) (alone, error)
+	// first makes topics where they are missing and sends a message to each; it fails while the
+	// broker is not ready.
+	first func(load) error
 	// create makes the topic, remove takes it away.
 	create, remove func(load) error
 }
 
-var brokers = map[string]broker{"nats": natsBroker, "redis": redisBroker}
+var brokers = map[string]broker{"nats": natsBroker, "rabbit": rabbitBroker, "redis": redisBroker}
 
 func main() {
 	if err := run(); err != nil {
@@ -52,9 +61,11 @@ func run() error {
 	flags.IntVar(&asked.size, "size", 100, "bytes of a value, at least 8")
 	flags.IntVar(&asked.rate, "rate", 50000, "messages a second, where the rate is fixed")
 	flags.DurationVar(&asked.warmup, "warmup", 2*time.Second, "how long latency does not count at first")
+	flags.IntVar(&asked.connections, "connections", 64, "how many send one message a request")
+	flags.IntVar(&asked.topics, "topics", 1, "how many topics get a first message")
 	flags.DurationVar(&asked.most, "most", time.Hour, "send no more after that time")
 	if len(os.Args) < 3 {
-		return fmt.Errorf("say which broker (nats, redis) and what to do (create, produce, consume, paced, remove)")
+		return fmt.Errorf("say which broker (nats, rabbit, redis) and what to do (create, produce, consume, paced, single, first, remove)")
 	}
 	if err := flags.Parse(os.Args[3:]); err != nil {
 		return err
@@ -79,6 +90,10 @@ func run() error {
 		done, err = chosen.consume(asked)
 	case "paced":
 		done, err = chosen.paced(asked)
+	case "single":
+		done, err = single(asked, chosen.alone)
+	case "first":
+		return first(asked, chosen.first)
 	default:
 		return fmt.Errorf("there is nothing to do called %q", os.Args[2])
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -16,6 +15,8 @@ var natsBroker = broker{
 	produce: natsProduce,
 	consume: natsConsume,
 	paced:   natsPaced,
+	alone:   natsAlone,
+	first:   natsFirst,
 	create:  natsCreate,
 	remove:  natsRemove,
 }
@@ -50,26 +51,6 @@ func natsRemove(asked load) error {
 	}
 	defer connection.Close()
 	return stream.DeleteStream(context.Background(), asked.topic)
-}
-
-// failures keeps the first of what went wrong in the background.
-type failures struct {
-	lock  sync.Mutex
-	first error
-}
-
-func (f *failures) note(err error) {
-	f.lock.Lock()
-	defer f.lock.Unlock()
-	if f.first == nil {
-		f.first = err
-	}
-}
-
-func (f *failures) any() error {
-	f.lock.Lock()
-	defer f.lock.Unlock()
-	return f.first
 }
 
 func natsProduce(asked load) (result, error) {
@@ -210,4 +191,48 @@ func natsPaced(asked load) (result, error) {
 	}
 	told.Ack, told.EndToEnd = acks.percentiles(), ends.percentiles()
 	return told, nil
+}
+
+func natsAlone(asked load) (alone, error) {
+	connection, stream, err := natsConnect(asked)
+	if err != nil {
+		return alone{}, err
+	}
+	return alone{
+		send: func(value []byte) error {
+			_, err := stream.Publish(context.Background(), asked.topic, value)
+			return err
+		},
+		close: connection.Close,
+	}, nil
+}
+
+func natsFirst(asked load) error {
+	connection, stream, err := natsConnect(asked)
+	if err != nil {
+		return err
+	}
+	defer connection.Close()
+	acks := make([]jetstream.PubAckFuture, 0, asked.topics)
+	for _, name := range asked.names() {
+		_, err := stream.CreateStream(context.Background(), jetstream.StreamConfig{
+			Name: name, Subjects: []string{name}, Storage: jetstream.FileStorage,
+		})
+		if err != nil {
+			return err
+		}
+		ack, err := stream.PublishAsync(name, []byte("first"))
+		if err != nil {
+			return err
+		}
+		acks = append(acks, ack)
+	}
+	for _, ack := range acks {
+		select {
+		case <-ack.Ok():
+		case err := <-ack.Err():
+			return err
+		}
+	}
+	return nil
 }

@@ -13,12 +13,20 @@ var redisBroker = broker{
 	produce: redisProduce,
 	consume: redisConsume,
 	paced:   redisPaced,
+	alone:   redisAlone,
+	first:   redisFirst,
 	// A stream begins with its first entry.
 	create: func(load) error { return nil },
 	remove: func(asked load) error {
 		client := redisClient(asked)
 		defer client.Close()
-		return client.Del(context.Background(), asked.topic).Err()
+		if err := client.Del(context.Background(), asked.topic).Err(); err != nil {
+			return err
+		}
+		// What was deleted stays in the append-only file until that is written anew. One that is
+		// being written already is as good.
+		_ = client.BgRewriteAOF(context.Background()).Err()
+		return nil
 	},
 }
 
@@ -158,4 +166,23 @@ func redisFollow(following context.Context, asked load, ends *latency, arrived *
 			last = entry.ID
 		}
 	}
+}
+
+func redisAlone(asked load) (alone, error) {
+	client := redisClient(asked)
+	send := func(value []byte) error {
+		return client.XAdd(context.Background(), &redis.XAddArgs{Stream: asked.topic, Values: []any{"v", value}}).Err()
+	}
+	return alone{send: send, close: func() { _ = client.Close() }}, client.Ping(context.Background()).Err()
+}
+
+func redisFirst(asked load) error {
+	client := redisClient(asked)
+	defer client.Close()
+	pipeline := client.Pipeline()
+	for _, name := range asked.names() {
+		pipeline.XAdd(context.Background(), &redis.XAddArgs{Stream: name, Values: []any{"v", "first"}})
+	}
+	_, err := pipeline.Exec(context.Background())
+	return err
 }

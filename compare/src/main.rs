@@ -10,6 +10,8 @@
 
 mod client;
 mod contender;
+mod disk;
+mod estimate;
 mod limits;
 mod machine;
 mod peer;
@@ -30,7 +32,7 @@ use clap::Parser;
 use machine::Machine;
 use peer::PeerName;
 use report::{About, Findings};
-use setup::Setup;
+use setup::{Extent, Setup};
 use workload::Workload;
 
 /// Onrush beside its peers: the same work, the same cores, in turns.
@@ -43,15 +45,18 @@ struct Args {
     /// Only these peers.
     #[arg(long, value_delimiter = ',')]
     only: Vec<PeerName>,
-    /// Only these workloads.
+    /// Only these workloads [default: a selection that takes less than an hour in five rounds].
     #[arg(long, value_delimiter = ',')]
     workload: Vec<Workload>,
-    /// Rounds; medians with least and greatest are printed.
-    #[arg(long, default_value_t = 5)]
-    rounds: usize,
-    /// A tenth of the work: for trying things out, not for quoting.
+    /// Rounds; medians with least and greatest are printed [default: 5, of --quick 1].
     #[arg(long)]
+    rounds: Option<usize>,
+    /// A fifth of the work of few workloads: for trying things out, not for quoting. Under ten minutes.
+    #[arg(long, conflicts_with = "full")]
     quick: bool,
+    /// All workloads, with a backlog of 10 GiB.
+    #[arg(long)]
+    full: bool,
     /// Write every reading to FILE as JSON, after each round; without a name, print it instead of Markdown.
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-")]
     json: Option<PathBuf>,
@@ -59,7 +64,7 @@ struct Args {
     #[arg(long, value_name = "PATH")]
     report: Option<PathBuf>,
     /// Run nothing: take what an earlier run wrote with --json.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["only", "workload", "rounds", "quick"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["only", "workload", "rounds", "quick", "full"])]
     from_json: Option<PathBuf>,
     /// Directory on the disk to measure.
     #[arg(long, default_value_os_t = std::env::temp_dir())]
@@ -91,9 +96,9 @@ fn main() -> Result<ExitCode> {
 }
 
 fn race(args: &Args) -> Result<Findings> {
-    let or_all = |given: &[Workload]| match given.is_empty() {
-        true => Workload::ALL.to_vec(),
-        false => given.to_vec(),
+    let workloads = match args.workload.is_empty() {
+        true => Workload::selection(args.extent()),
+        false => args.workload.clone(),
     };
     let peers = match args.only.is_empty() {
         true => PeerName::ALL.to_vec(),
@@ -102,7 +107,7 @@ fn race(args: &Args) -> Result<Findings> {
     let about = About {
         date: jiff::Timestamp::now().strftime("%Y-%m-%d").to_string(),
         command: args.command(),
-        rounds: args.rounds,
+        rounds: args.rounds(),
         machine: Machine::here(&args.dir),
     };
     let setup = Setup::new(
@@ -110,9 +115,9 @@ fn race(args: &Args) -> Result<Findings> {
         args.binaries.clone(),
         args.kafka_libraries.clone(),
         args.peers.clone(),
-        args.quick,
+        args.extent(),
     )?;
-    race::run(&setup, &peers, &or_all(&args.workload), about, |so_far| args.keep(so_far))
+    race::run(&setup, &peers, &workloads, about, |so_far| args.keep(so_far))
 }
 
 /// Writes what is asked for; the comparison to standard output where nothing is.
@@ -131,6 +136,19 @@ fn tell(args: &Args, findings: &Findings) -> Result<()> {
 }
 
 impl Args {
+    /// How much is asked for.
+    fn extent(&self) -> Extent {
+        match (self.quick, self.full) {
+            (true, _) => Extent::Quick,
+            (false, true) => Extent::Full,
+            (false, false) => Extent::Standard,
+        }
+    }
+
+    fn rounds(&self) -> usize {
+        self.rounds.unwrap_or(if self.quick { 1 } else { 5 })
+    }
+
     /// Writes JSON to the file that is asked for, if one is.
     fn keep(&self, findings: &Findings) -> Result<()> {
         let Some(file) = self.json.as_ref().filter(|_| !self.json_printed()) else {
@@ -155,9 +173,12 @@ impl Args {
             let workloads = names(self.workload.iter().map(value_name).collect());
             more.push(format!("--workload {workloads}"));
         }
-        more.push(format!("--rounds {}", self.rounds));
+        more.push(format!("--rounds {}", self.rounds()));
         if self.quick {
             more.push("--quick".to_owned());
+        }
+        if self.full {
+            more.push("--full".to_owned());
         }
         format!("cargo xtask compare -- {}", more.join(" "))
     }

@@ -1,9 +1,34 @@
 //! Where things are, and how much work there is.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use onrush_bench::machine::Scratch;
+
+/// How much is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// To make brokers warm.
+    WarmUp,
+    /// For trying things out, not for quoting.
+    Quick,
+    /// What figures are quoted from.
+    Standard,
+    /// The same work, and more of what only shows with more.
+    Full,
+}
+
+impl Extent {
+    /// Standard work is divided by this.
+    pub(crate) fn divisor(self) -> u32 {
+        match self {
+            Extent::WarmUp => 10,
+            Extent::Quick => 5,
+            Extent::Standard | Extent::Full => 1,
+        }
+    }
+}
 
 /// What every part of a race needs to know.
 #[derive(Clone, Debug)]
@@ -12,7 +37,7 @@ pub(crate) struct Setup {
     binaries: PathBuf,
     kafka_libraries: Option<PathBuf>,
     peers: Option<PathBuf>,
-    quick: bool,
+    extent: Extent,
 }
 
 impl Setup {
@@ -21,7 +46,7 @@ impl Setup {
         binaries: Option<PathBuf>,
         kafka_libraries: Option<PathBuf>,
         peers: Option<PathBuf>,
-        quick: bool,
+        extent: Extent,
     ) -> Result<Setup> {
         let own = std::env::current_exe().context("cannot tell where this binary is")?;
         let binaries = binaries.or_else(|| own.parent().map(PathBuf::from));
@@ -34,7 +59,7 @@ impl Setup {
                 path.display()
             );
         }
-        Ok(Setup { dir, binaries, kafka_libraries, peers, quick })
+        Ok(Setup { dir, binaries, kafka_libraries, peers, extent })
     }
 
     pub(crate) fn binary(&self, name: &str) -> PathBuf {
@@ -66,13 +91,22 @@ impl Setup {
             .with_context(|| format!("cannot make a directory in {}", self.dir.display()))
     }
 
-    /// The same with a tenth of the work.
-    pub(crate) fn quick(&self) -> Setup {
-        Setup { quick: true, ..self.clone() }
+    /// The same with less work.
+    pub(crate) fn warm_up(&self) -> Setup {
+        Setup { extent: Extent::WarmUp, ..self.clone() }
     }
 
-    /// So much work, or a tenth of it.
-    pub(crate) fn amount(&self, full: u64) -> u64 {
-        if self.quick { full / 10 } else { full }
+    pub(crate) fn extent(&self) -> Extent {
+        self.extent
+    }
+
+    /// So much work, or a part of it.
+    pub(crate) fn amount(&self, standard: u64) -> u64 {
+        standard / u64::from(self.extent.divisor())
+    }
+
+    /// So long, or a part of it that still tells something.
+    pub(crate) fn time(&self, standard: Duration) -> Duration {
+        (standard / self.extent.divisor()).max(Duration::from_secs(2))
     }
 }

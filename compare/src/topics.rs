@@ -2,19 +2,32 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
+use bytes::Bytes;
 use onrush_kafka_protocol::messages::{
     CreatableTopic, CreatableTopicConfig, CreateTopicsRequest, CreateTopicsResponse,
-    DeleteTopicsRequest, DeleteTopicsResponse,
+    DeleteTopicsRequest, DeleteTopicsResponse, ListOffsetsPartition, ListOffsetsRequest,
+    ListOffsetsResponse, ListOffsetsTopic, PartitionProduceData, ProduceRequest, ProduceResponse,
+    TopicProduceData,
 };
 use onrush_kafka_protocol::wire::Reader;
 use onrush_kafka_protocol::{ErrorCode, Message, decode_response_header, request_frame};
+use onrush_record::batch::BatchBuilder;
+use onrush_record::codec::Codec;
+use onrush_sys::{Clock as _, SystemClock};
 
 /// Versions that every broker since Kafka 2.0 has.
 const CREATE_VERSION: i16 = 3;
 const DELETE_VERSION: i16 = 3;
+const LIST_OFFSETS_VERSION: i16 = 2;
+const PRODUCE_VERSION: i16 = 7;
+/// The end of a partition instead of a time.
+const LATEST: i64 = -1;
+/// How long a broker that has just started may take for a first message, and how often it is tried.
+const FIRST_PATIENCE: Duration = Duration::from_secs(120);
+const FIRST_EVERY: Duration = Duration::from_millis(1);
 const TIMEOUT: Duration = Duration::from_secs(30);
 const TIMEOUT_MS: i32 = 30_000;
 /// No answer here is longer.
@@ -24,7 +37,7 @@ const ANSWER_MAX: usize = 1 << 20;
 pub(crate) fn create(
     broker: SocketAddr,
     name: &str,
-    partitions: i32,
+    partitions: u32,
     settings: &[(&str, &str)],
 ) -> Result<()> {
     let configs = settings.iter().map(|(name, value)| CreatableTopicConfig {
@@ -33,7 +46,7 @@ pub(crate) fn create(
     });
     let topic = CreatableTopic {
         name: name.to_owned(),
-        num_partitions: partitions,
+        num_partitions: partitions.cast_signed(),
         replication_factor: 1,
         configs: configs.collect(),
         ..CreatableTopic::default()
@@ -63,6 +76,80 @@ pub(crate) fn delete(broker: SocketAddr, name: &str) -> Result<()> {
         let code = ErrorCode(topic.error_code);
         ensure!(code == ErrorCode::NONE, "{broker} does not delete {name}: {}", code.name());
     }
+    Ok(())
+}
+
+/// The end of each partition.
+pub(crate) fn ends(broker: SocketAddr, name: &str, partitions: u32) -> Result<Vec<i64>> {
+    let partition = |index: u32| ListOffsetsPartition {
+        partition_index: index.cast_signed(),
+        timestamp: LATEST,
+        ..ListOffsetsPartition::default()
+    };
+    let topic = ListOffsetsTopic {
+        name: name.to_owned(),
+        partitions: (0..partitions).map(partition).collect(),
+    };
+    let request =
+        ListOffsetsRequest { replica_id: -1, topics: vec![topic], ..ListOffsetsRequest::default() };
+    let answer: ListOffsetsResponse = call(broker, &request, LIST_OFFSETS_VERSION)?;
+    let mut ends = Vec::new();
+    for partition in answer.topics.into_iter().flat_map(|topic| topic.partitions) {
+        let code = ErrorCode(partition.error_code);
+        ensure!(code == ErrorCode::NONE, "{broker} does not tell the end: {}", code.name());
+        ends.push(partition.offset);
+    }
+    Ok(ends)
+}
+
+/// Has each of a topic's partitions acknowledge a message; the topic is made if it is not there. Tries
+/// until the broker, which has just started, does.
+pub(crate) fn first(broker: SocketAddr, name: &str, partitions: u32) -> Result<()> {
+    let began = Instant::now();
+    let mut there = false;
+    loop {
+        let tried = try_first(broker, name, partitions, &mut there);
+        match tried {
+            Err(error) if began.elapsed() > FIRST_PATIENCE => return Err(error),
+            Err(_) => std::thread::sleep(FIRST_EVERY),
+            Ok(()) => return Ok(()),
+        }
+    }
+}
+
+fn try_first(broker: SocketAddr, name: &str, partitions: u32, there: &mut bool) -> Result<()> {
+    if !*there {
+        // That it is there already is known by what the messages come to.
+        let created = create(broker, name, partitions, &[]);
+        *there = created.is_ok();
+    }
+    let mut builder = BatchBuilder::new(Codec::None);
+    builder.push(SystemClock.now_ms(), None, Some(b"first"), &[]);
+    let batch = Bytes::from(builder.finish()?);
+    let partition = |index: u32| PartitionProduceData {
+        index: index.cast_signed(),
+        records: Some(batch.clone()),
+    };
+    let topic = TopicProduceData {
+        name: name.to_owned(),
+        partition_data: (0..partitions).map(partition).collect(),
+        ..TopicProduceData::default()
+    };
+    let request = ProduceRequest {
+        acks: -1,
+        timeout_ms: TIMEOUT_MS,
+        topic_data: vec![topic],
+        ..ProduceRequest::default()
+    };
+    let answer: ProduceResponse = call(broker, &request, PRODUCE_VERSION)?;
+    let mut acknowledged = 0;
+    for partition in answer.responses.into_iter().flat_map(|topic| topic.partition_responses) {
+        match ErrorCode(partition.error_code) {
+            ErrorCode::NONE => acknowledged += 1,
+            code => bail!("{broker} does not take a message: {}", code.name()),
+        }
+    }
+    ensure!(acknowledged == partitions, "{acknowledged} of {partitions} partitions acknowledged");
     Ok(())
 }
 

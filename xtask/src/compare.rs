@@ -70,8 +70,10 @@ fn install(race: &mut Command) -> anyhow::Result<()> {
         }
         Err(error) => eprintln!("NATS and the clients in Go cannot be installed: {error:#}"),
     }
-    if let Err(error) = system::require("redis-server", "redis-server") {
-        eprintln!("Redis cannot be installed: {error:#}");
+    for (program, name) in [("redis-server", "Redis"), ("rabbitmq-server", "RabbitMQ")] {
+        if let Err(error) = system::require(program, program) {
+            eprintln!("{name} cannot be installed: {error:#}");
+        }
     }
     Ok(())
 }

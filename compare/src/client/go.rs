@@ -1,14 +1,15 @@
 //! `compare/clients`: programs on the Go libraries of brokers that speak a protocol of their own.
 
 use std::net::SocketAddr;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use onrush_bench::machine::{CLIENT_CORE, cores, spawn_on};
 use serde_json::Value;
 
+use super::Run;
 use super::tool::measured;
-use super::{Run, VALUE_BYTES};
 use crate::peer::{Peer, PeerName};
 use crate::reading::{Latency, Reading};
 use crate::setup::Setup;
@@ -29,6 +30,26 @@ pub(super) fn paced(run: &Run<'_>, rate: u64, time: Duration) -> Result<Reading>
     let rate_wanted = rate.to_string();
     let more = ["--rate", &rate_wanted, "--warmup", "2s", "--most", &most];
     load(run, "paced", rate * seconds, &more)
+}
+
+pub(super) fn single(run: &Run<'_>, time: Duration) -> Result<Reading> {
+    let (connections, most) = (run.shape.producers.to_string(), format!("{}s", time.as_secs()));
+    load(run, "single", 1, &["--connections", &connections, "--most", &most])
+}
+
+/// Starts to send a first message to each of so many topics, which it makes, and tries until the broker
+/// has taken them.
+pub(crate) fn first(
+    setup: &Setup,
+    peer: PeerName,
+    address: SocketAddr,
+    topic: &str,
+    topics: u32,
+) -> Result<Child> {
+    let mut command = program(setup, peer, address, "first", topic)?;
+    command.args(["--topics", &topics.to_string()]);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    Ok(spawn_on(CLIENT_CORE % cores(), &mut command)?)
 }
 
 /// Makes a topic.
@@ -53,7 +74,12 @@ fn manage(setup: &Setup, peer: &Peer, topic: &str, action: &str) -> Result<()> {
 
 fn load(run: &Run<'_>, action: &str, messages: u64, more: &[&str]) -> Result<Reading> {
     let mut command = program(run.setup, run.peer.name, run.peer.address, action, run.topic)?;
-    command.args(["--messages", &messages.to_string(), "--size", &VALUE_BYTES.to_string()]);
+    command.args([
+        "--messages",
+        &messages.to_string(),
+        "--size",
+        &run.shape.value_bytes.to_string(),
+    ]);
     let (said, cost) = measured(run, command.args(more))?;
     let told: Value = serde_json::from_str(&said).with_context(|| format!("not JSON: {said}"))?;
     let done = told.get("messages").and_then(Value::as_u64).context("it tells no messages")?;
@@ -81,6 +107,7 @@ fn program(
     let broker = match peer {
         PeerName::Nats | PeerName::NatsSynced => "nats",
         PeerName::Redis | PeerName::RedisSynced => "redis",
+        PeerName::Rabbit => "rabbit",
         PeerName::Onrush | PeerName::Kafka => bail!("{} has clients of its own", peer.title()),
     };
     let mut command = Command::new(setup.peer_program("race")?);

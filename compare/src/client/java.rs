@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
+use super::Run;
 use super::tool::measured;
-use super::{Run, VALUE_BYTES};
 use crate::reading::{Latency, Reading};
 
 /// Part of the messages that are sent before the tool measures: its JVM is cold at first.
@@ -35,10 +35,13 @@ fn producer(
 ) -> Result<(String, Reading)> {
     let mut command = tool(run, "org.apache.kafka.tools.ProducerPerformance")?;
     command.args(["--topic", run.topic, "--num-records", &messages.to_string()]);
-    command.args(["--record-size", &VALUE_BYTES.to_string(), "--throughput", rate]);
+    command.args(["--record-size", &run.shape.value_bytes.to_string(), "--throughput", rate]);
     command.args(["--warmup-records", &(messages / WARM_UP_PART).to_string()]);
     command.arg("--command-property").args(tuning);
     command.arg(format!("acks={}", run.durability.acks()));
+    if run.shape.compressed {
+        command.arg("compression.type=lz4");
+    }
     let (said, cost) = measured(run, &mut command)?;
     let line = said.lines().rfind(|line| line.contains("steady state records sent"));
     let line = line.with_context(|| format!("no result in what the tool said: {said}"))?;

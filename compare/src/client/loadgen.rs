@@ -7,46 +7,101 @@ use anyhow::{Context, Result, ensure};
 use onrush_bench::machine::{CLIENT_CORE, cores, spawn_on};
 use serde_json::Value;
 
-use super::{Client, Run, VALUE_BYTES};
+use super::{Beside, Client, Run};
 use crate::reading::{Latency, Reading};
 
 /// librdkafka's documented way to throughput: large batches that may wait for a few milliseconds.
 const LIBRDKAFKA_BULK: &str = "--batch 1000000 --linger 5ms";
+/// Messages a second up to which nothing lingers.
+const UNTUNED_MAX: u64 = 100_000;
 
 pub(super) fn produce(client: Client, run: &Run<'_>, messages: u64) -> Result<Reading> {
-    let tuned = if client == Client::Librdkafka { LIBRDKAFKA_BULK } else { "" };
-    let acks = run.durability.acks();
     let told = load(
         client,
         run,
-        &format!(
-            "--producers 1 --size {VALUE_BYTES} --rate max --acks {acks} --message-count {messages} {tuned}"
-        ),
+        &format!("{} --rate max --message-count {messages} {}", producers(run), tuning(client)),
     )?;
     Ok(Reading { per_second: told.number("produced_per_second"), ..told.costs() })
 }
 
 pub(super) fn consume(client: Client, run: &Run<'_>) -> Result<Reading> {
     let told = load(client, run, "--producers 0 --consumers 1 --from start --duration 120s")?;
-    Ok(Reading { per_second: told.number("consumed_per_second"), ..told.costs() })
+    let consumed = told.0.get("consumed").and_then(Value::as_u64);
+    let per_second = told.number("consumed_per_second");
+    Ok(Reading { messages: consumed, per_second, ..told.costs() })
 }
 
-pub(super) fn paced(client: Client, run: &Run<'_>, rate: u64, time: Duration) -> Result<Reading> {
-    let (acks, seconds) = (run.durability.acks(), time.as_secs());
+pub(super) fn crowd(client: Client, run: &Run<'_>, messages: u64) -> Result<Reading> {
+    let (producers, consumers) = (producers(run), run.shape.consumers);
     let told = load(
         client,
         run,
         &format!(
-            "--producers 1 --consumers 1 --size {VALUE_BYTES} --rate {rate} --acks {acks} \
-             --warmup 2s --duration {seconds}s"
+            "{producers} --consumers {consumers} --rate max --message-count {messages} {}",
+            tuning(client)
         ),
     )?;
+    Ok(Reading { per_second: told.number("produced_per_second"), ..told.costs() })
+}
+
+pub(super) fn single(client: Client, run: &Run<'_>, time: Duration) -> Result<Reading> {
+    let seconds = time.as_secs();
+    let told = load(
+        client,
+        run,
+        &format!("{} --in-flight 1 --rate max --warmup 1s --duration {seconds}s", producers(run)),
+    )?;
+    let ack = told.latency("ack_latency_us");
+    Ok(Reading { per_second: told.number("produced_per_second"), ack, ..told.costs() })
+}
+
+pub(super) fn paced(
+    client: Client,
+    run: &Run<'_>,
+    rate: u64,
+    time: Duration,
+    beside: Option<Beside<'_>>,
+) -> Result<Reading> {
+    let (producers, consumers) = (producers(run), run.shape.consumers);
+    let mut arguments = format!(
+        "{producers} --consumers {consumers} --rate {rate} --warmup 1s --duration {}s",
+        time.as_secs()
+    );
+    if let Some(Beside { topic, per_second }) = beside {
+        arguments += &format!(" --drain {topic}");
+        if let Some(per_second) = per_second {
+            arguments += &format!(" --drain-rate {per_second}");
+        }
+    }
+    // Without linger its batches are single messages, and a core is too little for so many.
+    if rate > UNTUNED_MAX {
+        arguments += &format!(" {}", tuning(client));
+    }
+    let told = load(client, run, &arguments)?;
+    let drained = beside.and_then(|_| Some(told.number("drained")? / told.number("seconds")?));
     Ok(Reading {
         per_second: told.number("produced_per_second"),
         ack: told.latency("ack_latency_us"),
         end_to_end: told.latency("end_to_end_latency_us"),
+        beside_per_second: drained,
         ..told.costs()
     })
+}
+
+/// Arguments that all loads with producers have.
+fn producers(run: &Run<'_>) -> String {
+    let Run { durability, shape, .. } = run;
+    let compression = if shape.compressed { "--compression lz4" } else { "" };
+    format!(
+        "--producers {} --size {} --acks {} {compression}",
+        shape.producers,
+        shape.value_bytes,
+        durability.acks()
+    )
+}
+
+fn tuning(client: Client) -> &'static str {
+    if client == Client::Librdkafka { LIBRDKAFKA_BULK } else { "" }
 }
 
 /// The JSON object that the load generator printed.

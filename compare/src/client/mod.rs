@@ -7,14 +7,39 @@ mod tool;
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use crate::peer::{Durability, Peer};
 use crate::reading::Reading;
 use crate::setup::Setup;
 
-/// Bytes of a value in every workload.
-pub(crate) const VALUE_BYTES: usize = 100;
+/// What a topic is like, and how many load it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Shape {
+    /// Bytes of each value.
+    pub(crate) value_bytes: usize,
+    pub(crate) partitions: u32,
+    /// Each with a connection of its own.
+    pub(crate) producers: u32,
+    /// Likewise, where there are some at the same time; partitions are dealt out over them.
+    pub(crate) consumers: u32,
+    /// Whether batches are compressed, by LZ4.
+    pub(crate) compressed: bool,
+}
+
+impl Shape {
+    /// One of each, values of 100 bytes.
+    pub(crate) const PLAIN: Shape =
+        Shape { value_bytes: 100, partitions: 1, producers: 1, consumers: 1, compressed: false };
+}
+
+/// One more consumer, which reads a topic from its start while a load lasts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Beside<'a> {
+    pub(crate) topic: &'a str,
+    /// Messages a second that it takes; none: as many as it gets.
+    pub(crate) per_second: Option<u64>,
+}
 
 /// Which program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -69,13 +94,41 @@ impl Client {
     }
 
     /// Produces, and where the program can, consumes at once, at a fixed rate and without linger.
-    pub(crate) fn paced(self, run: &Run<'_>, rate: u64, time: Duration) -> Result<Reading> {
-        match self {
-            Client::Java => java::paced(run, rate, time),
-            Client::Go => go::paced(run, rate, time),
-            Client::Native | Client::Librdkafka => loadgen::paced(self, run, rate, time),
+    pub(crate) fn paced(
+        self,
+        run: &Run<'_>,
+        rate: u64,
+        time: Duration,
+        beside: Option<Beside<'_>>,
+    ) -> Result<Reading> {
+        match (self, beside) {
+            (Client::Java, None) => java::paced(run, rate, time),
+            (Client::Go, None) => go::paced(run, rate, time),
+            (Client::Native | Client::Librdkafka, _) => {
+                loadgen::paced(self, run, rate, time, beside)
+            }
+            (Client::Java | Client::Go, Some(_)) => bail!("it has no consumer to run beside"),
         }
         .with_context(|| run.failed("producing at a fixed rate"))
+    }
+
+    /// Produces and consumes as fast as it goes.
+    pub(crate) fn crowd(self, run: &Run<'_>, messages: u64) -> Result<Reading> {
+        match self {
+            Client::Native | Client::Librdkafka => loadgen::crowd(self, run, messages),
+            Client::Java | Client::Go => bail!("it does one thing at a time"),
+        }
+        .with_context(|| run.failed("producing and consuming"))
+    }
+
+    /// Keeps one message under way on each connection.
+    pub(crate) fn single(self, run: &Run<'_>, time: Duration) -> Result<Reading> {
+        match self {
+            Client::Native | Client::Librdkafka => loadgen::single(self, run, time),
+            Client::Go => go::single(run, time),
+            Client::Java => bail!("it has no limit in flight"),
+        }
+        .with_context(|| run.failed("producing one by one"))
     }
 }
 
@@ -86,6 +139,7 @@ pub(crate) struct Run<'a> {
     pub(crate) peer: &'a Peer,
     pub(crate) topic: &'a str,
     pub(crate) durability: Durability,
+    pub(crate) shape: Shape,
 }
 
 impl Run<'_> {

@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use super::{Peer, PeerName};
-use crate::server::{Server, free_address};
+use super::{PeerName, Plan};
+use crate::server::free_address;
 use crate::setup::Setup;
 
 /// What `kafka-server-start.sh` and `kafka-run-class.sh` give the JVM.
@@ -24,7 +24,7 @@ const JVM: [&str; 6] = [
 /// Any id that is one: a new cluster for each start.
 const CLUSTER_ID: &str = "AAAAAAAAAAAAAAAAAAAAAQ";
 
-pub(super) fn start(setup: &Setup) -> Result<Peer> {
+pub(super) fn plan(setup: &Setup) -> Result<Plan> {
     let class_path = setup.kafka_class_path()?;
     let data = setup.scratch()?;
     let (kafka, controller) = (free_address()?, free_address()?);
@@ -44,6 +44,8 @@ pub(super) fn start(setup: &Setup) -> Result<Peer> {
         ("share.coordinator.state.topic.min.isr", "1".to_owned()),
         // Deleted topics give back their room between two loads, as ours do.
         ("log.segment.delete.delay.ms", "1000".to_owned()),
+        // What is beyond retention goes while a load lasts, not five minutes later.
+        ("log.retention.check.interval.ms", "1000".to_owned()),
     ] {
         writeln!(properties, "{name}={value}")?;
     }
@@ -53,17 +55,19 @@ pub(super) fn start(setup: &Setup) -> Result<Peer> {
     let mut command = Command::new("java");
     command.args(JVM).arg("-cp").arg(&class_path).arg("kafka.Kafka").arg(&file);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let server = Server::start(&mut command, kafka, data)?;
-    Ok(Peer {
+    Ok(Plan {
         name: PeerName::Kafka,
         version: version(&class_path)?,
         settings: format!(
-            "one node, broker and controller; {}; synced: flush.messages=1",
+            "one node, broker and controller; {}; log.retention.check.interval.ms=1000; page cache: acks=1; \
+             synced: acks=all and flush.messages=1",
             JVM.join(" ")
         ),
-        server,
         address: kafka,
         native: None,
+        command,
+        companion: None,
+        data,
     })
 }
 

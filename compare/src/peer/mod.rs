@@ -4,11 +4,14 @@ mod kafka;
 mod nats;
 mod notes;
 mod onrush;
+mod rabbit;
 mod redis;
 
 use std::net::SocketAddr;
+use std::process::Command;
 
 use anyhow::Result;
+use onrush_bench::machine::Scratch;
 
 use crate::client::Client;
 use crate::server::Server;
@@ -29,16 +32,19 @@ pub(crate) enum PeerName {
     Redis,
     /// Redis Streams with `appendfsync always`.
     RedisSynced,
+    /// RabbitMQ streams.
+    Rabbit,
 }
 
 impl PeerName {
-    pub(crate) const ALL: [PeerName; 6] = [
+    pub(crate) const ALL: [PeerName; 7] = [
         PeerName::Onrush,
         PeerName::Kafka,
         PeerName::Nats,
         PeerName::NatsSynced,
         PeerName::Redis,
         PeerName::RedisSynced,
+        PeerName::Rabbit,
     ];
 
     /// As people write it.
@@ -50,6 +56,7 @@ impl PeerName {
             PeerName::NatsSynced => "NATS JetStream, sync always",
             PeerName::Redis => "Redis Streams",
             PeerName::RedisSynced => "Redis Streams, fsync always",
+            PeerName::Rabbit => "RabbitMQ streams",
         }
     }
 
@@ -58,9 +65,11 @@ impl PeerName {
         match self {
             PeerName::Onrush => &[Client::Native, Client::Librdkafka, Client::Java],
             PeerName::Kafka => &[Client::Librdkafka, Client::Java],
-            PeerName::Nats | PeerName::NatsSynced | PeerName::Redis | PeerName::RedisSynced => {
-                &[Client::Go]
-            }
+            PeerName::Nats
+            | PeerName::NatsSynced
+            | PeerName::Redis
+            | PeerName::RedisSynced
+            | PeerName::Rabbit => &[Client::Go],
         }
     }
 
@@ -68,19 +77,38 @@ impl PeerName {
     pub(crate) fn offers(self, durability: Durability) -> bool {
         match self {
             PeerName::Onrush | PeerName::Kafka => true,
-            PeerName::Nats | PeerName::Redis => durability == Durability::Written,
+            PeerName::Nats | PeerName::Redis | PeerName::Rabbit => {
+                durability == Durability::Written
+            }
             PeerName::NatsSynced | PeerName::RedisSynced => durability == Durability::Synced,
         }
     }
 
-    /// Starts it with an empty data directory.
-    pub(crate) fn start(self, setup: &Setup) -> Result<Peer> {
+    /// Whether nothing that goes by its name offers that.
+    pub(crate) fn never_offers(self, durability: Durability) -> Option<&'static str> {
+        (self == PeerName::Rabbit && durability == Durability::Synced)
+            .then_some("streams confirm from the page cache and never sync")
+    }
+
+    /// Whether it speaks the Kafka protocol.
+    pub(crate) fn speaks_kafka(self) -> bool {
+        matches!(self, PeerName::Onrush | PeerName::Kafka)
+    }
+
+    /// How to start it with an empty data directory.
+    pub(crate) fn plan(self, setup: &Setup) -> Result<Plan> {
         match self {
-            PeerName::Onrush => onrush::start(setup),
-            PeerName::Kafka => kafka::start(setup),
-            PeerName::Nats | PeerName::NatsSynced => nats::start(self, setup),
-            PeerName::Redis | PeerName::RedisSynced => redis::start(self, setup),
+            PeerName::Onrush => onrush::plan(setup),
+            PeerName::Kafka => kafka::plan(setup),
+            PeerName::Nats | PeerName::NatsSynced => nats::plan(self, setup),
+            PeerName::Redis | PeerName::RedisSynced => redis::plan(self, setup),
+            PeerName::Rabbit => rabbit::plan(setup),
         }
+    }
+
+    /// Starts it.
+    pub(crate) fn start(self, setup: &Setup) -> Result<Peer> {
+        self.plan(setup)?.start()
     }
 
     /// The settings of a topic that is as durable as that, and shows records to consumers no later than
@@ -95,6 +123,30 @@ impl PeerName {
             (PeerName::Onrush | PeerName::Kafka, _) => Vec::new(),
             _ => return None,
         })
+    }
+}
+
+/// A broker that is ready to be started.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) name: PeerName,
+    pub(crate) version: String,
+    pub(crate) settings: String,
+    /// Where it is going to speak the protocol that it is known for.
+    pub(crate) address: SocketAddr,
+    pub(crate) native: Option<SocketAddr>,
+    pub(crate) command: Command,
+    /// What it needs beside it, with where that listens.
+    pub(crate) companion: Option<(Command, SocketAddr)>,
+    pub(crate) data: Scratch,
+}
+
+impl Plan {
+    /// Starts it and waits until it listens.
+    pub(crate) fn start(self) -> Result<Peer> {
+        let Plan { name, version, settings, address, native, command, companion, data } = self;
+        let server = Server::start(command, address, companion, data)?;
+        Ok(Peer { name, version, settings, server, address, native })
     }
 }
 
@@ -114,7 +166,7 @@ pub(crate) struct Peer {
 }
 
 /// What an acknowledgement stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Durability {
     /// In the page cache: gone with the power.
     Written,

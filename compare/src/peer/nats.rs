@@ -4,11 +4,11 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 
-use super::{Peer, PeerName};
-use crate::server::{Server, free_address};
+use super::{PeerName, Plan};
+use crate::server::free_address;
 use crate::setup::Setup;
 
-pub(super) fn start(name: PeerName, setup: &Setup) -> Result<Peer> {
+pub(super) fn plan(name: PeerName, setup: &Setup) -> Result<Plan> {
     let program = setup.peer_program("nats-server")?;
     let data = setup.scratch()?;
     let address = free_address()?;
@@ -23,7 +23,6 @@ pub(super) fn start(name: PeerName, setup: &Setup) -> Result<Peer> {
     let mut command = Command::new(&program);
     command.arg("--config").arg(&file);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let server = Server::start(&mut command, address, data)?;
     let version = Command::new(&program).arg("--version").output();
     let version = version.context("cannot ask for the version")?.stdout;
     let version = String::from_utf8_lossy(&version);
@@ -33,5 +32,5 @@ pub(super) fn start(name: PeerName, setup: &Setup) -> Result<Peer> {
         _ => "file storage, synced every two minutes (the default)",
     };
     let settings = settings.to_owned();
-    Ok(Peer { name, version, settings, server, address, native: None })
+    Ok(Plan { name, version, settings, address, native: None, command, companion: None, data })
 }

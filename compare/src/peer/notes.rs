@@ -24,6 +24,10 @@ impl PeerName {
                 "one thread, all data in memory too, and the append-only file is synced once a second: a power cut \
                  takes up to that much. Memory beside it is that of the whole stream."
             }
+            PeerName::Rabbit => {
+                "streams never sync, so that there is no durable row of them: a power cut takes what the kernel had \
+                 not written. Throughput is that of sub-entries, which its broker does not look into."
+            }
             PeerName::RedisSynced => {
                 "one thread, all data in memory too; one sync covers all commands of a turn of its event loop."
             }

@@ -4,11 +4,11 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 
-use super::{Peer, PeerName};
-use crate::server::{Server, free_address};
+use super::{PeerName, Plan};
+use crate::server::free_address;
 use crate::setup::Setup;
 
-pub(super) fn start(setup: &Setup) -> Result<Peer> {
+pub(super) fn plan(setup: &Setup) -> Result<Plan> {
     let data = setup.scratch()?;
     let (native, kafka) = (free_address()?, free_address()?);
     let program = setup.binary("onrush");
@@ -16,7 +16,6 @@ pub(super) fn start(setup: &Setup) -> Result<Peer> {
     command.arg("serve").arg("--data").arg(data.path().join("data"));
     command.args(["--native", &native.to_string(), "--kafka", &kafka.to_string()]);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let server = Server::start(&mut command, kafka, data)?;
     let version = Command::new(&program).arg("--version").output();
     let version = version.context("cannot ask for the version")?.stdout;
     let version = String::from_utf8_lossy(&version);
@@ -24,5 +23,6 @@ pub(super) fn start(setup: &Setup) -> Result<Peer> {
     let settings =
         "as it comes; page cache: acks=1 and visibility=written; synced: acks=all".to_owned();
     let name = PeerName::Onrush;
-    Ok(Peer { name, version, settings, server, address: kafka, native: Some(native) })
+    let (address, native) = (kafka, Some(native));
+    Ok(Plan { name, version, settings, address, native, command, companion: None, data })
 }

@@ -4,11 +4,11 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 
-use super::{Peer, PeerName};
-use crate::server::{Server, free_address};
+use super::{PeerName, Plan};
+use crate::server::free_address;
 use crate::setup::Setup;
 
-pub(super) fn start(name: PeerName, setup: &Setup) -> Result<Peer> {
+pub(super) fn plan(name: PeerName, setup: &Setup) -> Result<Plan> {
     const PROGRAM: &str = "redis-server";
     let data = setup.scratch()?;
     let address = free_address()?;
@@ -18,7 +18,6 @@ pub(super) fn start(name: PeerName, setup: &Setup) -> Result<Peer> {
     command.arg("--dir").arg(data.path());
     command.args(["--appendonly", "yes", "--appendfsync", sync, "--save", ""]);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let server = Server::start(&mut command, address, data)?;
     let version = Command::new(PROGRAM).arg("--version").output();
     let version = version.context("cannot ask for the version")?.stdout;
     let version = String::from_utf8_lossy(&version);
@@ -26,5 +25,5 @@ pub(super) fn start(name: PeerName, setup: &Setup) -> Result<Peer> {
     let version = version.unwrap_or("of an unknown version").to_owned();
     let settings =
         format!("append-only file, appendfsync {sync}, no snapshots; all data in memory too");
-    Ok(Peer { name, version, settings, server, address, native: None })
+    Ok(Plan { name, version, settings, address, native: None, command, companion: None, data })
 }

@@ -25,6 +25,8 @@ pub(crate) struct Findings {
     /// Runs that a peer or a client did not survive.
     pub(super) failures: Vec<String>,
     pub(super) rows: Vec<Row>,
+    /// What a broker, or a client of it, does not have.
+    pub(super) not_offered: Vec<NotOffered>,
     pub(super) limits: Vec<Limit>,
 }
 
@@ -54,6 +56,16 @@ pub(super) struct Entrant {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Missing {
     pub(super) broker: String,
+    pub(super) why: String,
+}
+
+/// A workload that a contender is not run in, and why.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct NotOffered {
+    pub(super) workload: String,
+    pub(super) acknowledged: String,
+    pub(super) broker: String,
+    pub(super) client: String,
     pub(super) why: String,
 }
 
@@ -136,7 +148,7 @@ impl Findings {
 
     /// A run came to nothing.
     pub(crate) fn failed(&mut self, load: Workload, contender: Contender, error: &anyhow::Error) {
-        self.failure(format!("{load:?}, {contender}, came to no end: {error:#}"));
+        self.failure(format!("{}, {contender}, came to no end: {error:#}", load.name()));
     }
 
     /// The same, whatever it was. What fails in each round is told once.
@@ -145,6 +157,17 @@ impl Findings {
         if !self.failures.contains(&line) {
             self.failures.push(line);
         }
+    }
+
+    /// There is no such load of that broker by that client.
+    pub(crate) fn not_offered(&mut self, workload: Workload, contender: Contender, why: &str) {
+        self.not_offered.push(NotOffered {
+            workload: workload.title().to_owned(),
+            acknowledged: workload.durability.word().to_owned(),
+            broker: contender.peer.title().to_owned(),
+            client: contender.client.title().to_owned(),
+            why: why.to_owned(),
+        });
     }
 
     /// Adds what a contender's run measured.

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use onrush_bench::stats::Spread;
 
 use super::column::{ACK_P99, BROKER_CPU, COLUMNS, Column, paired, spread};
-use super::findings::{Findings, Rounds, Row, Subject};
+use super::findings::{Findings, NotOffered, Rounds, Row, Subject};
 use super::limit::{self, PARTS};
 use crate::limits::Rung;
 use crate::peer::PeerName;
@@ -68,7 +68,20 @@ pub(super) fn markdown(findings: &Findings, subject: Subject<'_>) -> String {
     }
     // What only a rung tells is of no use beside brokers that do not.
     columns.retain(|column| column.cells.iter().take(rows.len()).any(|cell| !cell.is_empty()));
-    lines(&columns, rows.len() + rungs.len())
+    lines(&columns, rows.len() + rungs.len()) + &not_offered(findings, subject)
+}
+
+/// Below a workload's first table: who has no such thing.
+fn not_offered(findings: &Findings, subject: Subject<'_>) -> String {
+    let mut text = String::new();
+    let first = findings.subjects().into_iter().find(|other| other.workload == subject.workload);
+    let none = findings.not_offered.iter().filter(|it| it.workload == subject.workload);
+    for NotOffered { acknowledged, broker, client, why, .. } in
+        none.filter(|_| first == Some(subject))
+    {
+        let _ = writeln!(text, "| {acknowledged} | {broker} | {client} | not offered: {why} |");
+    }
+    text
 }
 
 impl Cells {

@@ -47,6 +47,13 @@ fn rows_stand_beside_kafka_and_beside_the_limit() {
 }
 
 #[test]
+fn who_has_no_such_thing_stands_there_once() {
+    let text = markdown(&findings()).unwrap();
+    let row = "| synced | Some Streams | Go library | not offered: they never sync |";
+    assert_eq!(text.matches(row).count(), 1);
+}
+
+#[test]
 fn where_a_peer_wins_is_said() {
     let redis = line("- **50,000 msg/s");
     assert!(redis.contains("page cache: Redis Streams, Go library beats Onrush (own client)"));

@@ -35,6 +35,8 @@ pub(super) fn install(package: &str) -> anyhow::Result<()> {
 fn apt() -> Command {
     let mut apt = Command::new("apt-get");
     apt.arg("-qq").env("DEBIAN_FRONTEND", "noninteractive");
+    // Servers are not started as services: who installs one here starts it as it needs it.
+    apt.env("RUNLEVEL", "1");
     apt
 }
 

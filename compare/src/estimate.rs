@@ -1,0 +1,65 @@
+//! How long a run takes, as it was measured on a machine of two cores: to be told before a race begins.
+
+use std::time::Duration;
+
+use crate::client::Client;
+use crate::peer::PeerName;
+use crate::setup::Extent;
+use crate::workload::{Kind, Workload};
+
+/// What a run takes besides its load: a topic made and deleted, what it wrote brought to the disk.
+const AROUND: f64 = 1.0;
+/// What each of Java's tools takes to begin.
+const JAVA: f64 = 1.5;
+
+/// How long it is expected to take.
+pub(crate) fn run(workload: Workload, peer: PeerName, client: Client, extent: Extent) -> Duration {
+    let Workload { kind, .. } = workload;
+    if let Some(seconds) = start(kind, peer) {
+        return Duration::from_secs_f64(seconds);
+    }
+    let around = if client == Client::Java { AROUND + 2.0 * JAVA } else { AROUND };
+    Duration::from_secs_f64(around + load(kind, peer, client) / f64::from(extent.divisor()))
+}
+
+/// What a round of the bare rungs takes.
+pub(crate) fn limits(extent: Extent) -> Duration {
+    Duration::from_secs(20) / extent.divisor() + Duration::from_secs(4)
+}
+
+/// Seconds that a broker of its own takes.
+fn start(kind: Kind, peer: PeerName) -> Option<f64> {
+    let (start, restart) = match peer {
+        PeerName::Kafka => (5.0, 30.0),
+        PeerName::Rabbit => (6.0, 30.0),
+        PeerName::Onrush
+        | PeerName::Nats
+        | PeerName::NatsSynced
+        | PeerName::Redis
+        | PeerName::RedisSynced => (0.2, 3.0),
+    };
+    match kind {
+        Kind::Idle => Some(start + 2.0),
+        Kind::ColdStart => Some(start),
+        Kind::Restart => Some(start + restart),
+        _ => None,
+    }
+}
+
+/// Seconds of a standard load.
+fn load(kind: Kind, peer: PeerName, client: Client) -> f64 {
+    match kind {
+        Kind::Single => 5.0,
+        Kind::Latency => 12.0,
+        Kind::Backlog => 20.0,
+        Kind::Retention | Kind::Slow => 8.0,
+        _ => match (client, peer) {
+            (Client::Native, _) => 6.0,
+            (Client::Librdkafka, _) => 6.0,
+            (Client::Java, _) => 10.0,
+            (Client::Go, PeerName::NatsSynced) => 25.0,
+            (Client::Go, PeerName::Nats) => 14.0,
+            (Client::Go, _) => 10.0,
+        },
+    }
+}

@@ -60,6 +60,9 @@ pub enum Error {
     /// Something in the transaction has failed, or it took too long: it can only be aborted.
     #[error("the transaction cannot be committed, abort it: {0}")]
     MustAbort(Arc<Error>),
+    /// Whether the transaction was committed is not known, and the broker does not say now.
+    #[error("whether the transaction was committed is not known: {0}")]
+    CommitUnknown(Arc<Error>),
     /// The record was not sent: its transaction was aborted before.
     #[error("the transaction was aborted before the record was sent")]
     Aborted,
@@ -71,11 +74,14 @@ pub enum Error {
 /// That a newer producer has fenced this one. See [`Error::Fenced`].
 #[derive(Clone, Debug, thiserror::Error)]
 #[error(
-    "another producer has taken over the transactional id {transactional_id}; end this one: {reason}"
+    "another producer has taken over the transactional id {transactional_id}{}; end this one: {reason}",
+    if *.may_have_happened { ", and whether the last transaction was committed is not known" } else { "" }
 )]
 pub struct Fenced {
     /// The transactional id that both have.
     pub transactional_id: Arc<str>,
+    /// Whether a commit that was asked for before may have happened: nobody has said.
+    pub may_have_happened: bool,
     /// The broker's words.
     pub reason: String,
 }
@@ -144,6 +150,8 @@ impl Error {
             Self::Lost(_) | Self::Unanswered(_) | Self::Garbled(_) => Kind::Unknown,
             Self::Expired(expired) if expired.may_have_happened => Kind::Unknown,
             Self::Expired(_) => Kind::Retry,
+            Self::CommitUnknown(_) => Kind::Unknown,
+            Self::Fenced(fenced) if fenced.may_have_happened => Kind::Unknown,
             Self::Corrupt(_)
             | Self::Invalid(_)
             | Self::Fenced(_)

@@ -50,6 +50,8 @@ pub(super) struct Batch {
     pub(super) order: u64,
     pub(super) identity: Identity,
     pub(super) first_sequence: Sequence,
+    /// Which of the rows of numbers that its partition has begun it stands in.
+    pub(super) row: u64,
     /// As it was sent.
     wire: Bytes,
     pub(super) attempts: u32,
@@ -73,6 +75,7 @@ impl Batch {
             order: 0,
             identity: Identity::NONE,
             first_sequence: Sequence::NONE,
+            row: 0,
             wire: Bytes::new(),
             attempts: 0,
             alone: false,
@@ -88,9 +91,10 @@ impl Batch {
 
     /// Gives it a place in a producer's sequence. Of a batch that was sent before, the caller knows
     /// that it was not appended.
-    pub(super) fn number(&mut self, identity: Identity, first_sequence: Sequence) {
+    pub(super) fn number(&mut self, identity: Identity, first_sequence: Sequence, row: u64) {
         self.identity = identity;
         self.first_sequence = first_sequence;
+        self.row = row;
         if !self.wire.is_empty() {
             let mut copy = BytesMut::from(&self.wire[..]);
             set_producer(&mut copy, identity.id, identity.epoch, first_sequence);
@@ -118,6 +122,7 @@ impl Batch {
             order: self.order + u64::from(first),
             identity: self.identity,
             first_sequence,
+            row: self.row,
             wire: Bytes::from(wire),
             attempts: self.attempts,
             last_error: self.last_error.clone(),

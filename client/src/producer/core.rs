@@ -187,7 +187,7 @@ impl Core {
     #[cold]
     pub(super) fn append(&self, record: &NewRecord<'_>) -> Result<Delivery, Refusal> {
         if self.is_shut() {
-            return Err(Refusal::Failed(self.why_shut()));
+            return Err(Refusal::Shut(self.why_shut()));
         }
         match self.first.get() {
             Some(topic) if *topic.name == *record.topic => topic.append(self, record),
@@ -207,8 +207,11 @@ impl Core {
         if info.partitions == 0 {
             return Err(Error::invalid(format_args!("topic {} has no partitions", info.name)));
         }
-        let (identity, now) = (*self.identity.lock(), self.clock().monotonic());
+        let now = self.clock().monotonic();
         let mut topics = self.topics.write();
+        // Under that lock: whoever renews all topics either finds this one, or had set who the
+        // producer is before it was asked here. Else it could go on with an epoch that is fenced.
+        let identity = *self.identity.lock();
         if let Some(topic) = topics.get(&info.name) {
             topic.state.lock().update(info, identity, now);
         } else {
@@ -426,3 +429,6 @@ fn same_name(one: &str, other: &str) -> bool {
         && words.iter().zip(other_words).all(same)
         && rest.iter().zip(other_rest).all(|(a, b)| a == b)
 }
+
+#[cfg(test)]
+mod tests;

@@ -273,8 +273,12 @@ impl Producer {
         Sending { producer: self, record, waiting: None, yielded: false }
     }
 
-    /// A record that is not taken makes its transaction fail.
+    /// A record that is not taken makes its transaction fail; one that comes while none is open to
+    /// it, such as while another clone commits it, never was part of it.
     async fn send_slowly(&self, record: &NewRecord<'_>, refusal: Refusal) -> Result<Delivery> {
+        if let Refusal::Shut(error) = refusal {
+            return Err(error);
+        }
         let sent = self.send_when_possible(record, refusal).await;
         sent.inspect_err(|error| self.inner.core.fail_transaction(error))
     }
@@ -288,7 +292,7 @@ impl Producer {
         let mut refusal = refusal;
         loop {
             match refusal {
-                Refusal::Failed(error) => return Err(error),
+                Refusal::Failed(error) | Refusal::Shut(error) => return Err(error),
                 Refusal::Unknown => self.prepare(record.topic).await?,
                 Refusal::Full => {
                     let mut room = pin!(core.room.notified());
@@ -327,6 +331,7 @@ impl Producer {
         self.inner.core.append(record).map_err(|refusal| match refusal {
             Refusal::Full => TrySend::Full,
             Refusal::Unknown => TrySend::UnknownTopic,
+            Refusal::Shut(error) => TrySend::Failed(error),
             Refusal::Failed(error) => {
                 self.inner.core.fail_transaction(&error);
                 TrySend::Failed(error)

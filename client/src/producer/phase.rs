@@ -6,7 +6,7 @@ use std::sync::Arc;
 use onrush_record::TopicId;
 use parking_lot::Mutex;
 
-use crate::error::{Error, Fenced};
+use crate::error::{Error, Fenced, Kind};
 
 /// How far it is.
 #[derive(Clone, Debug)]
@@ -15,7 +15,8 @@ pub(super) enum Phase {
     Ready,
     /// One is.
     Open,
-    /// It is being committed; whether the broker has been asked for that.
+    /// It is being committed; whether the broker has been asked for that and has not said what
+    /// became of it: then it may have happened.
     Committing { asked: bool },
     /// It can only be aborted, and why; whether the broker has done so already.
     Failed { cause: Error, over: bool },
@@ -66,6 +67,18 @@ impl Transactions {
         state.phase = phase;
     }
 
+    /// The broker is about to be asked to commit it. Gives whether it was before, without a word on
+    /// what became of that; or why it fails, and whether it is over.
+    pub(super) fn ask(&self) -> Result<bool, (Error, bool)> {
+        let mut state = self.state.lock();
+        if let Phase::Failed { cause, over } = &state.phase {
+            return Err((cause.clone(), *over));
+        }
+        let before = matches!(state.phase, Phase::Committing { asked: true });
+        state.phase = Phase::Committing { asked: true };
+        Ok(before)
+    }
+
     /// Opens one, if none is.
     pub(super) fn begin(&self) -> Result<(), Error> {
         let mut state = self.state.lock();
@@ -114,13 +127,25 @@ impl Transactions {
         }
     }
 
-    /// Another producer has taken over.
-    pub(super) fn fenced(&self, answer: &Error) -> Error {
-        let id = Arc::clone(&self.id);
-        let error =
-            Error::Fenced(Arc::new(Fenced { transactional_id: id, reason: answer.to_string() }));
+    /// Another producer has taken over; `in_doubt`: a commit may have happened before.
+    pub(super) fn fenced(&self, answer: &Error, in_doubt: bool) -> Error {
+        let error = Error::Fenced(Arc::new(Fenced {
+            transactional_id: Arc::clone(&self.id),
+            may_have_happened: in_doubt,
+            reason: answer.to_string(),
+        }));
         self.set(Phase::Fenced(error.clone()));
         error
+    }
+}
+
+/// What to say of a commit that failed in this way, when it may have happened before: no refusal
+/// tells that it has not, be it that the broker has forgotten the producer, or that its journal is
+/// damaged.
+pub(super) fn in_doubt(error: Error) -> Error {
+    match error.kind() {
+        Kind::Refused | Kind::Retry => Error::CommitUnknown(Arc::new(error)),
+        Kind::Unknown | Kind::Closed => error,
     }
 }
 

@@ -62,6 +62,8 @@ pub(super) struct PartitionQueue {
     pause: Duration,
     identity: Identity,
     next_sequence: Sequence,
+    /// Which row of numbers that is: one begins with every new identity, and every new topic.
+    row: u64,
     next_order: u64,
     needs_identity: bool,
     /// Why nothing can be sent any more.
@@ -81,6 +83,7 @@ impl PartitionQueue {
             pause: FIRST_PAUSE,
             identity,
             next_sequence: Sequence::new(0),
+            row: 0,
             next_order: 0,
             needs_identity: false,
             refused: None,
@@ -158,7 +161,7 @@ impl PartitionQueue {
         batch.order = self.next_order;
         self.next_order += u64::from(batch.count);
         if self.identity != Identity::NONE {
-            batch.number(self.identity, self.next_sequence);
+            batch.number(self.identity, self.next_sequence, self.row);
             self.next_sequence = self.next_sequence.plus(batch.count);
         }
         self.sent(batch)
@@ -256,7 +259,7 @@ impl PartitionQueue {
         if self.under_way == 0
             && self.again.is_empty()
             && batch.identity != Identity::NONE
-            && batch.identity == self.identity
+            && batch.row == self.row
             && !batch.may_have_happened
             && batch.first_sequence.plus(batch.count) == self.next_sequence
         {
@@ -273,12 +276,18 @@ impl PartitionQueue {
         self.restart(identity);
     }
 
+    #[cfg(test)]
+    pub(super) fn identity(&self) -> Identity {
+        self.identity
+    }
+
     /// Numbers from 0 again. What is to be sent again was not appended.
     pub(super) fn restart(&mut self, identity: Identity) {
         self.identity = identity;
         self.next_sequence = Sequence::new(0);
+        self.row += 1;
         for batch in &mut self.again {
-            batch.number(identity, self.next_sequence);
+            batch.number(identity, self.next_sequence, self.row);
             self.next_sequence = self.next_sequence.plus(batch.count);
         }
     }

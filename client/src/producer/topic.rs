@@ -30,6 +30,8 @@ pub(super) enum Refusal {
     Full,
     /// It never will be.
     Failed(Error),
+    /// No record is taken now: the producer is closed, or no transaction is open to it.
+    Shut(Error),
 }
 
 /// One topic.
@@ -132,7 +134,7 @@ impl TopicQueue {
         let mut state = self.state.lock();
         let state = &mut *state;
         if core.is_shut() {
-            return Err(Refusal::Failed(core.why_shut()));
+            return Err(Refusal::Shut(core.why_shut()));
         }
         if state.stale {
             return Err(Refusal::Unknown);

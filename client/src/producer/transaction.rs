@@ -1,6 +1,7 @@
 //! Transactions: what is sent between `begin` and `commit` counts all together, or not at all.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use onrush_protocol::ErrorCode;
 use onrush_protocol::request::{
@@ -12,7 +13,7 @@ use onrush_record::Offset;
 use super::Producer;
 use super::batch::Identity;
 use super::core::Core;
-use super::phase::{Phase, Transactions, must_abort};
+use super::phase::{self, Phase, Transactions, must_abort};
 use crate::consumer::GroupMemberRef;
 use crate::error::{Error, Kind, Result};
 use crate::metadata::{self, TopicPartition};
@@ -150,7 +151,9 @@ impl Producer {
     /// [`Error::MustAbort`] when something in it failed: nothing of it counts, and
     /// [`abort`](Self::abort) is due. [`Error::Fenced`] when another producer of this transactional
     /// id is at work: for good. Any other, such as a broker that cannot be reached, may pass: call
-    /// it again, or abort.
+    /// it again, or abort. Where an answer was lost, whatever the broker says next is no word on
+    /// what it did before: [`Error::CommitUnknown`] then, and [`Kind::Unknown`] for a producer that
+    /// is fenced.
     pub async fn commit(&self) -> Result<()> {
         let (core, all) = self.transactional()?;
         let _one_at_a_time = all.ending.lock().await;
@@ -173,15 +176,24 @@ impl Producer {
             all.set(Phase::Ready);
             return Ok(());
         }
-        all.set(Phase::Committing { asked: true });
-        match core.end(all, true, Phase::Ready).await {
-            Ok(()) => Ok(()),
-            Err(error) if is_fenced(&error) => Err(self.failed(core, all, error, false).await),
-            Err(error) if error.kind() == Kind::Refused => {
+        let asked = match all.ask() {
+            Ok(before) => Asked::new(before),
+            Err((cause, over)) => return Err(self.failed(core, all, cause, over).await),
+        };
+        let Err(error) = core.end(all, true, Phase::Ready, &asked).await else { return Ok(()) };
+        let in_doubt = asked.is_in_doubt();
+        if !in_doubt {
+            // The broker has said that it has not happened.
+            all.set(Phase::Committing { asked: false });
+        }
+        match error.kind() {
+            _ if is_fenced(&error) => Err(self.failed(core, all, error, false).await),
+            _ if in_doubt => Err(phase::in_doubt(error)),
+            Kind::Refused => {
                 all.set(Phase::Failed { cause: error.clone(), over: false });
                 Err(must_abort(&error))
             }
-            Err(error) => Err(error),
+            _ => Err(error),
         }
     }
 
@@ -191,8 +203,9 @@ impl Producer {
         if over || !is_fenced(&cause) {
             return must_abort(&cause);
         }
+        let asked = matches!(all.phase(), Phase::Committing { asked: true });
         let then = Phase::Failed { cause: cause.clone(), over: true };
-        match self.give_up(core, all, false, then).await {
+        match self.give_up(core, all, asked, then).await {
             Ok(()) => must_abort(&cause),
             Err(error) => error,
         }
@@ -204,7 +217,8 @@ impl Producer {
     /// # Errors
     /// When none is open; [`Error::Fenced`] when another producer of this transactional id is at
     /// work; when a [`commit`](Self::commit) whose outcome was not known turns out to have
-    /// happened; when the broker cannot be reached: call it again then.
+    /// happened; [`Error::CommitUnknown`] when that is still not known; when the broker cannot be
+    /// reached. Call it again, unless [`begin`](Self::begin) says that all is over.
     pub async fn abort(&self) -> Result<()> {
         let (core, all) = self.transactional()?;
         let _one_at_a_time = all.ending.lock().await;
@@ -231,7 +245,8 @@ impl Producer {
         self.give_up(core, all, asked, Phase::Ready).await
     }
 
-    /// Has the broker abort it, and goes on to `then`; `asked`: unless it has been committed before.
+    /// Has the broker abort it, and goes on to `then`; `asked`: unless it has been committed before,
+    /// which may be.
     async fn give_up(
         &self,
         core: &Core,
@@ -246,35 +261,39 @@ impl Producer {
             all.set(then);
             return Ok(());
         }
-        match core.end(all, false, then.clone()).await {
-            // The broker has forgotten the id, and with it aborted what was open.
-            Err(error) if error.code() == Some(ErrorCode::UNKNOWN_TRANSACTIONAL_ID) => {
-                match core.open_transactional(all, core.identity()).await {
-                    Ok(()) => {
-                        all.set(then);
-                        match asked {
-                            false => Ok(()),
-                            true => Err(Error::invalid(
-                                "an earlier commit() may have committed the transaction: the broker \
-                                 has forgotten its transactional id, and cannot tell any more",
-                            )),
-                        }
+        let sure = |error| if asked { phase::in_doubt(error) } else { error };
+        let error = match core.end(all, false, then.clone(), &Asked::new(false)).await {
+            Ok(()) => return Ok(()),
+            Err(error) => error,
+        };
+        // The broker has forgotten the id, and with it aborted what was open.
+        if error.code() == Some(ErrorCode::UNKNOWN_TRANSACTIONAL_ID) {
+            return match core.open_transactional(all, core.identity()).await {
+                Ok(()) => {
+                    all.set(then);
+                    match asked {
+                        false => Ok(()),
+                        true => Err(phase::in_doubt(Error::invalid(
+                            "the broker has forgotten its transactional id, and cannot tell any more",
+                        ))),
                     }
-                    Err(error) if is_fenced(&error) => Err(all.fenced(&error)),
-                    Err(error) => Err(error),
                 }
-            }
-            Err(error) if is_fenced(&error) && asked => {
-                match core.end(all, true, Phase::Ready).await {
-                    Ok(()) => Err(Error::invalid(
-                        "the transaction was not aborted: an earlier commit() has committed it",
-                    )),
-                    Err(error) if is_fenced(&error) => Err(all.fenced(&error)),
-                    Err(error) => Err(error),
-                }
-            }
-            Err(error) if is_fenced(&error) => Err(all.fenced(&error)),
-            ended => ended,
+                Err(error) if is_fenced(&error) => Err(all.fenced(&error, asked)),
+                Err(error) => Err(sure(error)),
+            };
+        }
+        if !is_fenced(&error) {
+            return Err(sure(error));
+        }
+        if !asked {
+            return Err(all.fenced(&error, false));
+        }
+        match core.end(all, true, Phase::Ready, &Asked::new(true)).await {
+            Ok(()) => Err(Error::invalid(
+                "the transaction was not aborted: an earlier commit() has committed it",
+            )),
+            Err(error) if is_fenced(&error) => Err(all.fenced(&error, true)),
+            Err(error) => Err(phase::in_doubt(error)),
         }
     }
 
@@ -291,6 +310,27 @@ impl Producer {
 
 fn is_fenced(error: &Error) -> bool {
     error.code() == Some(ErrorCode::FENCED_PRODUCER)
+}
+
+/// Whether an end that the broker was asked for may have happened though it did not say so.
+struct Asked(AtomicBool);
+
+impl Asked {
+    /// `before`: it was asked for before, and nobody has said what became of that.
+    fn new(before: bool) -> Self {
+        Self(AtomicBool::new(before))
+    }
+
+    /// That is how one attempt ended.
+    fn note(&self, error: &Error) {
+        if matches!(error.kind(), Kind::Unknown | Kind::Closed) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn is_in_doubt(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 /// Makes the transaction fail when it is dropped with a cause.
@@ -327,7 +367,13 @@ impl Core {
     }
 
     /// Asks the broker to end the transaction, and goes on to `then`; the producer has a new epoch.
-    async fn end(&self, all: &Transactions, commit: bool, then: Phase) -> Result<()> {
+    async fn end(
+        &self,
+        all: &Transactions,
+        commit: bool,
+        then: Phase,
+        asked: &Asked,
+    ) -> Result<()> {
         let who = self.identity();
         let request = TransactionEndRequest {
             transactional_id: all.id.to_string(),
@@ -335,7 +381,12 @@ impl Core {
             producer_epoch: who.epoch,
             commit,
         };
-        let next = self.link.call_again(&request).await?;
+        let again = |error: &Error| {
+            asked.note(error);
+            true
+        };
+        let next = self.link.call_while(&request, again).await;
+        let next = next.inspect_err(|error| asked.note(error))?;
         self.set_identity(Identity::transactional(next.producer_id, next.producer_epoch));
         all.set(then);
         Ok(())

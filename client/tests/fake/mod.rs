@@ -56,6 +56,11 @@ pub struct State {
     /// One for each part of each produce request to come.
     pub faults: VecDeque<Fault>,
     pub produced: usize,
+    /// One for each request to end a transaction to come.
+    pub end_faults: VecDeque<Fault>,
+    /// The ends that were asked for: whether they were to commit.
+    pub ends: Vec<bool>,
+    transaction_epoch: i16,
     /// Batches larger than this are refused.
     pub max_batch_bytes: Option<usize>,
     pub producer_ids: i64,
@@ -236,6 +241,26 @@ impl State {
                 self.answer(&header, Ok(reply));
             }
             Request::Produce(asked) => self.produce(&header, &asked, frame.payload),
+            Request::TransactionOpen(_) => {
+                let (producer_id, producer_epoch) = self.next_epoch();
+                let reply = TransactionOpenResponse { producer_id, producer_epoch };
+                self.answer(&header, Ok(reply));
+            }
+            Request::TransactionEnd(asked) => {
+                self.ends.push(asked.commit);
+                match self.end_faults.pop_front().unwrap_or(Fault::None) {
+                    Fault::Refuse(code) => {
+                        let error = WireError::new(code, "fault");
+                        self.answer::<TransactionEndResponse>(&header, Err(error));
+                    }
+                    Fault::LoseBefore | Fault::LoseAfter => self.lose(),
+                    Fault::None => {
+                        let (producer_id, producer_epoch) = self.next_epoch();
+                        let reply = TransactionEndResponse { producer_id, producer_epoch };
+                        self.answer(&header, Ok(reply));
+                    }
+                }
+            }
             Request::Subscribe(asked) => {
                 let log = self.logs.entry((asked.topic_id, asked.partition)).or_default();
                 let end = log.end;
@@ -323,6 +348,13 @@ impl State {
             }
             other => panic!("the fake broker knows no {other:?}"),
         }
+    }
+
+    /// A transactional producer numbers what it sends anew.
+    fn next_epoch(&mut self) -> (ProducerId, ProducerEpoch) {
+        self.transaction_epoch += 1;
+        self.logs.values_mut().for_each(|log| log.sequences.clear());
+        (ProducerId::new(1), ProducerEpoch::new(self.transaction_epoch))
     }
 
     fn heartbeat(&mut self, header: &FrameHeader, asked: request::GroupHeartbeatRequest) {

@@ -1,0 +1,105 @@
+//! What threads that share a producer can do to each other.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use onrush_protocol::request::Acks;
+use onrush_protocol::{ErrorCode, WireError};
+use onrush_record::batch::{BatchBuilder, Codec};
+use onrush_record::{ProducerEpoch, ProducerId, Sequence, TopicId};
+use onrush_sys::SystemClock;
+
+use super::*;
+use crate::connector::{BoxFuture, Connection, Connector};
+use crate::net::link::LinkConfig;
+use crate::producer::batch::Identity;
+use crate::producer::queue::{Next, PartitionQueue};
+
+#[derive(Debug)]
+struct Nowhere;
+
+impl Connector for Nowhere {
+    fn connect(&self) -> BoxFuture<'_, io::Result<Connection>> {
+        Box::pin(async { Err(io::ErrorKind::ConnectionRefused.into()) })
+    }
+
+    fn address(&self) -> String {
+        "nowhere".to_owned()
+    }
+}
+
+const LIMITS: Limits = Limits {
+    max_in_flight: 5,
+    open_window: 5,
+    linger: Duration::ZERO,
+    delivery_timeout: Duration::from_secs(1),
+};
+
+fn core() -> Arc<Core> {
+    let link = LinkConfig {
+        connector: Arc::new(Nowhere),
+        clock: Arc::new(SystemClock),
+        client_id: Arc::from("test"),
+        request_timeout: Duration::from_secs(1),
+    };
+    let settings = Settings {
+        acks: Acks::All,
+        codec: Codec::None,
+        batch_bytes: 1 << 10,
+        buffer_bytes: 1 << 20,
+        partition_buffer_bytes: 1 << 20,
+        limits: LIMITS,
+    };
+    Core::new(LinkShared::new(link), &settings, None)
+}
+
+fn of_epoch(epoch: i16) -> Identity {
+    Identity::transactional(ProducerId::new(1), ProducerEpoch::new(epoch))
+}
+
+#[test]
+fn a_topic_learned_while_the_next_transaction_begins_is_of_that_one() {
+    let core = core();
+    core.set_identity(of_epoch(1));
+    let info = TopicInfo { name: Arc::from("t"), id: TopicId::new([1; 16]), partitions: 1 };
+    // begin() looks through the topics, while another clone is about to add one.
+    let looking = core.topics.read();
+    std::thread::scope(|scope| {
+        scope.spawn(|| core.learn(&info));
+        // A lock that a writer waits for is given to no other reader.
+        while core.topics.try_read().is_some() {
+            std::thread::yield_now();
+        }
+        core.set_identity(of_epoch(2));
+        drop(looking);
+    });
+    let topic = core.all_topics().pop().expect("it was added");
+    assert_eq!(topic.state.lock().partitions[0].identity(), of_epoch(2));
+}
+
+#[test]
+fn what_was_for_a_topic_that_is_gone_gives_back_no_number_of_the_new_one() {
+    let mut queue = PartitionQueue::new(of_epoch(1));
+    let send = |queue: &mut PartitionQueue| {
+        let mut builder = BatchBuilder::new(Codec::None);
+        builder.push(0, None, Some(b"x"), &[]);
+        let mut batch = Batch::new(builder, Duration::ZERO, 0);
+        batch.count = 1;
+        queue.open = Some(batch);
+        match queue.next(Duration::ZERO, &LIMITS, true) {
+            Next::Send(batch) => batch,
+            other => panic!("{other:?}"),
+        }
+    };
+    let old = send(&mut queue);
+    queue.restart(of_epoch(1));
+    let new = send(&mut queue);
+    assert_eq!((old.first_sequence, new.first_sequence), (Sequence::new(0), Sequence::new(0)));
+    assert!(queue.settle(new, Ok(None), Duration::ZERO, false).is_some());
+    let gone = WireError::new(ErrorCode::UNKNOWN_TOPIC, "another has its name");
+    let gone = Error::broker("produce", gone);
+    assert!(queue.settle(old, Err(gone), Duration::ZERO, false).is_some());
+    // Under the number of one before, the broker would take it for that one sent again.
+    assert_eq!(send(&mut queue).first_sequence, Sequence::new(1));
+}

@@ -1,0 +1,125 @@
+//! Transactions against a broker that fails in chosen ways: what is said of one is true.
+
+#![allow(clippy::unwrap_used)] // A test may panic.
+
+mod fake;
+
+use fake::{Fake, Fault};
+use onrush_client::{Client, Error, ErrorCode, Kind, NewRecord, Producer, TrySend};
+
+/// A producer with a record sent in an open transaction.
+async fn open(fake: &Fake) -> Producer {
+    let client = Client::builder().connector(fake.connector()).lazy().unwrap();
+    let producer = client.producer().transactional_id("a").build().await.unwrap();
+    begin(&producer).await;
+    producer
+}
+
+async fn begin(producer: &Producer) {
+    producer.begin().unwrap();
+    producer.send(NewRecord::to("t").value(b"in")).await.unwrap().await.unwrap();
+}
+
+fn answers(fake: &Fake, faults: &[Fault]) {
+    fake.state().end_faults.extend(faults);
+}
+
+fn may_have_happened(error: &Error) {
+    assert!(matches!(error, Error::CommitUnknown(_)), "{error}");
+    assert_eq!(error.kind(), Kind::Unknown, "{error}");
+}
+
+#[tokio::test]
+async fn no_later_refusal_makes_a_lost_commit_one_that_has_not_happened() {
+    for code in [
+        ErrorCode::DAMAGED,
+        ErrorCode::UNKNOWN_TRANSACTIONAL_ID,
+        ErrorCode::INVALID_TRANSACTION_STATE,
+    ] {
+        let fake = Fake::with_topic("t", 1);
+        let producer = open(&fake).await;
+        // Without a word lost, a refusal is one.
+        answers(&fake, &[Fault::Refuse(code)]);
+        let error = producer.commit().await.unwrap_err();
+        assert!(matches!(error, Error::MustAbort(_)), "{error}");
+        producer.abort().await.unwrap();
+        begin(&producer).await;
+        answers(&fake, &[Fault::LoseAfter, Fault::Refuse(code)]);
+        may_have_happened(&producer.commit().await.unwrap_err());
+        answers(&fake, &[Fault::Refuse(code)]);
+        may_have_happened(&producer.commit().await.unwrap_err());
+        // An unknown outcome of the broker's own is as good as a lost answer.
+        answers(&fake, &[Fault::Refuse(ErrorCode::OUTCOME_UNKNOWN), Fault::Refuse(code)]);
+        assert_eq!(producer.commit().await.unwrap_err().kind(), Kind::Unknown);
+        may_have_happened(&producer.commit().await.unwrap_err());
+        answers(&fake, &[Fault::Refuse(ErrorCode::DAMAGED)]);
+        may_have_happened(&producer.abort().await.unwrap_err());
+        assert!(matches!(producer.begin().unwrap_err(), Error::Invalid(_)));
+        producer.commit().await.unwrap();
+        begin(&producer).await;
+        producer.commit().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_abort_settles_what_became_of_a_lost_commit() {
+    let fake = Fake::with_topic("t", 1);
+    let producer = open(&fake).await;
+    answers(&fake, &[Fault::LoseBefore, Fault::Refuse(ErrorCode::DAMAGED)]);
+    may_have_happened(&producer.commit().await.unwrap_err());
+    producer.abort().await.unwrap();
+    // Forgotten by the broker, nobody will ever know.
+    begin(&producer).await;
+    answers(&fake, &[Fault::LoseBefore, Fault::Refuse(ErrorCode::DAMAGED)]);
+    may_have_happened(&producer.commit().await.unwrap_err());
+    answers(&fake, &[Fault::Refuse(ErrorCode::UNKNOWN_TRANSACTIONAL_ID)]);
+    may_have_happened(&producer.abort().await.unwrap_err());
+    begin(&producer).await;
+    producer.commit().await.unwrap();
+}
+
+#[tokio::test]
+async fn one_that_is_fenced_does_not_know_of_a_lost_commit() {
+    let fenced = Fault::Refuse(ErrorCode::FENCED_PRODUCER);
+    for (faults, kind) in [
+        (&[fenced, fenced][..], Kind::Refused),
+        (&[Fault::LoseAfter, fenced, fenced, fenced], Kind::Unknown),
+    ] {
+        let fake = Fake::with_topic("t", 1);
+        let producer = open(&fake).await;
+        answers(&fake, faults);
+        for _ in 0..2 {
+            let error = producer.commit().await.unwrap_err();
+            assert!(matches!(error, Error::Fenced(_)), "{error}");
+            assert_eq!(error.kind(), kind, "{error}");
+            assert_eq!(error.to_string().contains("is not known"), kind == Kind::Unknown);
+        }
+        assert!(fake.state().end_faults.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_record_that_comes_during_a_commit_is_refused_by_itself() {
+    let fake = Fake::with_topic("t", 1);
+    let producer = open(&fake).await;
+    let stray = producer.clone();
+    fake.state().hold = true;
+    let delivery = producer.send(NewRecord::to("t").value(b"last")).await.unwrap();
+    let mut commit = Box::pin(producer.commit());
+    // It waits for what was sent.
+    assert!(futures::poll!(commit.as_mut()).is_pending());
+    for topic in ["t", "not known yet"] {
+        let record = || NewRecord::to(topic).value(b"stray");
+        let error = stray.send(record()).await.unwrap_err();
+        assert!(error.to_string().contains("is being committed"), "{error}");
+        let error = stray.try_send(record()).unwrap_err();
+        assert!(matches!(error, TrySend::Failed(Error::Invalid(_))), "{error}");
+    }
+    fake.release();
+    commit.await.unwrap();
+    delivery.await.unwrap();
+    assert_eq!(fake.values(0), ["in", "last"]);
+    assert_eq!(fake.state().ends, [true]);
+    begin(&stray).await;
+    producer.commit().await.unwrap();
+}

@@ -203,10 +203,17 @@ impl TransactionCoordinator {
             let end = {
                 let mut state = self.state.lock();
                 let end = state.transactions.end(id, who, commits, bump, fresh);
-                if let Ok(End::Begin(ending)) = end {
-                    state.transactions.begin_ending(id, ending);
+                match end {
+                    Ok(End::Begin(ending)) => {
+                        state.transactions.begin_ending(id, ending);
+                        end
+                    }
+                    Ok(End::Given(next, event)) => {
+                        self.write(&journal, &mut state, event)?;
+                        Ok(End::Done(next))
+                    }
+                    end => end,
                 }
-                end
             };
             match end {
                 Ok(End::Begin(ending)) => {
@@ -223,7 +230,7 @@ impl TransactionCoordinator {
                     journal.wait(journal.mark()).await?;
                     return Ok((next.producer, next.epoch));
                 }
-                Ok(End::Done(next)) => {
+                Ok(End::Done(next) | End::Given(next, _)) => {
                     journal.wait(journal.mark()).await?;
                     return Ok((next.producer, next.epoch));
                 }
@@ -345,7 +352,8 @@ impl TransactionCoordinator {
         let mut state = self.state.lock();
         let next = state.transactions.next_due();
         // What could not be done is not tried without a pause.
-        let next = next.map(|at_ms| if at_ms <= now_ms { now_ms + RETRY_MS } else { at_ms });
+        let again_ms = now_ms.saturating_add(RETRY_MS);
+        let next = next.map(|at_ms| if at_ms <= now_ms { again_ms } else { at_ms });
         let next = [next, retry].into_iter().flatten().min();
         state.told_due_ms = next.unwrap_or(i64::MAX);
         next

@@ -47,6 +47,8 @@ pub(crate) enum End {
     UnderWay(Identity),
     /// It can be ended so.
     Begin(Ending),
+    /// It has ended so before; this is who the producer is, once the event is durable.
+    Given(Identity, TransactionEvent),
     /// Ask again with a fresh producer id.
     NeedsId,
 }
@@ -208,7 +210,23 @@ impl Transactions {
         };
         let known = self.of(id, who)?;
         let again = known.previous == Some(who) && known.current != who;
-        if bump && again && known.current.epoch.get() <= LAST_EPOCH {
+        if bump && again && known.current.epoch.get() > LAST_EPOCH {
+            // It was fenced for taking too long, with the epoch that is nobody's: it is told what
+            // has happened, as ever, and who it is from then on.
+            match (known.state, commits, fresh) {
+                (PrepareAbort, false, _) => {
+                    return Err(TransactionError::Concurrent { id: id.to_owned() });
+                }
+                (CompleteAbort, false, None) => return Ok(End::NeedsId),
+                (CompleteAbort, false, Some(fresh)) => {
+                    let current = Identity::first(fresh);
+                    let given = Transaction { current, ..known.clone() };
+                    let event = TransactionEvent::Changed(Box::new(given));
+                    return Ok(End::Given(current, event));
+                }
+                _ => {}
+            }
+        } else if bump && again {
             // Its answer was lost; or it was fenced for taking too long, and wants what has happened.
             match (known.state, commits) {
                 (PrepareCommit, true) | (PrepareAbort, false) => {
@@ -447,8 +465,10 @@ impl Transactions {
         self.by_id.insert(Arc::clone(&known.id), known);
     }
 
+    /// What is put off to the end of time never comes.
     fn due_at(&self, known: &Transaction) -> Option<i64> {
-        known.times_out_at().or_else(|| known.expires_at(self.settings.id_expiration_ms))
+        let expires_at = || known.expires_at(self.settings.id_expiration_ms);
+        known.times_out_at().or_else(expires_at).filter(|at_ms| *at_ms < i64::MAX)
     }
 }
 

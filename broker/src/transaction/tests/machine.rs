@@ -125,16 +125,47 @@ fn fencing_at_the_very_end_gives_that_epoch_to_nobody() {
     all.begin_ending("a", ending);
     let decision = all.decide(0, "a").unwrap();
     all.apply(decision, Offset::ZERO);
-    let late = all.end("a", last, false, true, None);
+    let late = all.end("a", last, true, true, None);
     assert!(matches!(late, Err(TransactionError::Fenced { .. })), "{late:?}");
     complete(&mut all);
-    let late = all.end("a", last, false, true, None);
+    let late = all.end("a", last, true, true, None);
     assert!(matches!(late, Err(TransactionError::Fenced { .. })), "{late:?}");
     for expected in [None, Some(last)] {
         let next = all.init(0, "a", TIMEOUT_MS, expected, fresh(9)).unwrap();
         let Init::Given(who, _) = next else { panic!("{next:?}") };
         assert_eq!(who, Identity::first(ProducerId::new(9)));
     }
+}
+
+#[test]
+fn one_that_took_too_long_at_the_very_end_goes_on_with_a_new_id() {
+    let mut all = machine();
+    let last = exhausted(&mut all);
+    add(&mut all, 0, last);
+    let late_ms = i64::from(TIMEOUT_MS) + 1;
+    let Some(Due::TimedOut(ending)) = all.due_of(late_ms, "a") else { panic!() };
+    all.begin_ending("a", ending);
+    let decision = all.decide(late_ms, "a").unwrap();
+    all.apply(decision, Offset::ZERO);
+    // As at every other epoch: a commit is refused, and an abort says that it is one.
+    let refused = all.end("a", last, true, true, None);
+    assert!(matches!(refused, Err(TransactionError::Fenced { .. })), "{refused:?}");
+    let early = all.end("a", last, false, true, None);
+    assert!(matches!(early, Err(TransactionError::Concurrent { .. })), "{early:?}");
+    complete(&mut all);
+    assert_eq!(all.end("a", last, false, true, None), Ok(End::NeedsId));
+    let given = all.end("a", last, false, true, fresh(9)).unwrap();
+    let End::Given(who, event) = given else { panic!("{given:?}") };
+    assert_eq!(who, Identity::first(ProducerId::new(9)));
+    all.apply(event, Offset::ZERO);
+    // The answer was lost.
+    assert_eq!(all.end("a", last, false, true, None), Ok(End::Done(who)));
+    assert_eq!(all.init(0, "a", TIMEOUT_MS, Some(last), None), Ok(Init::Known(who)));
+    add(&mut all, late_ms, who);
+    decide(&mut all, who, true, true);
+    complete(&mut all);
+    let stale = all.end("a", last, false, true, None);
+    assert!(matches!(stale, Err(TransactionError::ProducerIdMapping { .. })), "{stale:?}");
 }
 
 #[test]

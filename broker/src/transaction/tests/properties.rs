@@ -145,6 +145,10 @@ impl World {
                         self.all.begin_ending(id, ending);
                     }
                     Ok(End::Done(who)) => self.give(id, who),
+                    Ok(End::Given(who, event)) => {
+                        self.write(event);
+                        self.give(id, who);
+                    }
                     Ok(End::UnderWay(who)) => self.give(id, who),
                     Ok(End::NeedsId) => panic!("it was given one"),
                     Err(_) => {}

@@ -7,7 +7,7 @@ use crate::group::{
     ClassicSynced, CommittedOffset, GroupCommit, GroupDescription, GroupError, GroupHeartbeat,
     GroupHeartbeatReply, GroupKind, GroupListing, GroupState, LeavingMember, TopicPartition,
 };
-use crate::{Broker, ConfigEntry, Error, Result};
+use crate::{Broker, ConfigEntry, Error, Kind, Result};
 
 /// How far behind a group is in one partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -175,7 +175,8 @@ impl Broker {
     }
 
     /// Changes settings of a group, durably, whatever kind of group it is or will be: consumer and
-    /// share groups have settings of different names. The group need not exist.
+    /// share groups have settings of different names. The group need not exist. Damage in the journal
+    /// of one kind keeps nobody from changing those of the other.
     ///
     /// # Errors
     /// [`crate::Error::InvalidConfig`] names the key and what is allowed; then nothing has changed.
@@ -193,15 +194,18 @@ impl Broker {
             unset.into_iter().partition(|key| of_consumers(key));
         let coordinator = &self.inner.coordinator;
         let for_share = !share_set.is_empty() || !share_unset.is_empty();
+        let for_consumers = !set.is_empty() || !unset.is_empty();
         // Both are judged before either is changed.
-        coordinator.configure(group, set.clone(), &unset, true).await?;
+        if for_consumers || !for_share {
+            coordinator.configure(group, set.clone(), &unset, true).await?;
+        }
         if for_share {
             self.share_configure(group, share_set.clone(), share_unset.clone(), true).await?;
         }
         if validate_only {
             return Ok(());
         }
-        if !set.is_empty() || !unset.is_empty() {
+        if for_consumers {
             coordinator.configure(group, set, &unset, false).await?;
         }
         match for_share {
@@ -211,22 +215,22 @@ impl Broker {
     }
 
     /// All settings of a group, those of either kind, whether it exists or not; in order of key.
+    /// Those of a kind whose journal is damaged are left out: what they are is not known.
     ///
     /// # Errors
-    /// When groups are disabled.
+    /// When groups of both kinds are disabled.
     pub fn group_config(&self, group: &str) -> Result<Vec<ConfigEntry>> {
-        let mut entries = self.inner.coordinator.describe_config(group)?;
-        entries.extend(self.share_config(group)?);
-        Ok(entries)
+        of_either(self.inner.coordinator.describe_config(group), self.share_config(group))
     }
 
-    /// The groups that were given settings of their own, whether they exist or not, in order of id.
+    /// The groups that were given settings of their own, whether they exist or not, in order of id;
+    /// without what a damaged journal would know.
     ///
     /// # Errors
-    /// When groups are disabled.
+    /// When groups of both kinds are disabled.
     pub fn group_configured(&self) -> Result<Vec<String>> {
-        let mut groups = self.inner.coordinator.configured();
-        groups.extend(self.inner.sharing.configured()?);
+        let configured = self.inner.coordinator.configured();
+        let mut groups = of_either(configured, self.inner.sharing.configured())?;
         groups.sort_unstable();
         groups.dedup();
         Ok(groups)
@@ -241,5 +245,19 @@ impl Broker {
             return self.share_delete(group).await;
         }
         self.inner.coordinator.delete(group).await
+    }
+}
+
+/// What there is of either kind of groups: damage in the journal of one disables that kind alone.
+fn of_either<T>(consumers: Result<Vec<T>>, shares: Result<Vec<T>>) -> Result<Vec<T>> {
+    match (consumers, shares) {
+        (Ok(mut found), Ok(more)) => {
+            found.extend(more);
+            Ok(found)
+        }
+        (Ok(found), Err(error)) | (Err(error), Ok(found)) if error.kind() == Kind::Fatal => {
+            Ok(found)
+        }
+        (Err(error), _) | (_, Err(error)) => Err(error),
     }
 }

@@ -122,6 +122,41 @@ fn damage_in_the_metadata_disables_changes_and_nothing_else() {
     running.kill();
 }
 
+const CONSUMER_SETTING: &str = "consumer.session.timeout.ms";
+const SHARE_SETTING: &str = "share.record.lock.duration.ms";
+
+fn set(running: &Running, keys: &[&str]) -> Result<(), Error> {
+    let set = keys.iter().map(|key| ((*key).to_owned(), "50000".to_owned())).collect();
+    block_on(running.broker.group_configure("g", set, Vec::new(), false))
+}
+
+/// Settings of groups of one kind are changed and shown, those of the other kind are refused by
+/// name, alone or together with others.
+fn only_settings_of(running: &Running, sound: &str, damaged: &str) {
+    for keys in [&[damaged][..], &[damaged, sound]] {
+        let refused = set(running, keys).unwrap_err();
+        assert!(matches!(refused, Error::Damaged { .. }), "{refused}");
+        assert!(running.broker.group_configured().unwrap().is_empty());
+    }
+    set(running, &[sound]).unwrap();
+    assert_eq!(running.broker.group_configured().unwrap(), ["g"]);
+    let shown = running.broker.group_config("g").unwrap();
+    assert!(shown.iter().any(|entry| entry.key == sound && entry.value == "50000"), "{shown:?}");
+    assert!(shown.iter().all(|entry| entry.key != damaged), "{shown:?}");
+}
+
+#[test]
+fn damage_in_the_share_groups_leaves_consumer_groups_their_settings() {
+    let directory = directory();
+    let running = Running::start(&directory);
+    set(&running, &[SHARE_SETTING]).unwrap();
+    running.stop();
+    flip(&directory, "topics/00000000-0000-0000-0000-000000000004/0/0000000000.log", 70);
+    let running = Running::start(&directory);
+    only_settings_of(&running, CONSUMER_SETTING, SHARE_SETTING);
+    running.kill();
+}
+
 #[test]
 fn damage_in_the_groups_disables_groups_and_nothing_else() {
     let directory = directory();
@@ -143,6 +178,7 @@ fn damage_in_the_groups_disables_groups_and_nothing_else() {
     let refused = block_on(running.broker.group_heartbeat(beat())).unwrap_err();
     assert!(matches!(&refused, Error::Damaged { what, .. } if what.contains("consumer groups")));
     assert!(running.broker.group_list().is_err());
+    only_settings_of(&running, SHARE_SETTING, CONSUMER_SETTING);
     running.topic("two");
     let partition = running.partition("one");
     let placed = produce_durably(&partition, batch(&["a"])).unwrap();

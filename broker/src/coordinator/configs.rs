@@ -38,7 +38,8 @@ impl Coordinator {
     }
 
     /// The groups that were given settings of their own.
-    pub(crate) fn configured(&self) -> Vec<String> {
-        self.state.lock().groups.configured().map(str::to_owned).collect()
+    pub(crate) fn configured(&self) -> Result<Vec<String>> {
+        self.check()?;
+        Ok(self.state.lock().groups.configured().map(str::to_owned).collect())
     }
 }

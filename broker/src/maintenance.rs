@@ -52,16 +52,16 @@ impl Inner {
             for log in recent {
                 due_ms = due_ms.min(self.maintain(&log, now_ms));
             }
-            self.logs_due_ms.fetch_min(due_ms.max(now_ms + millis(RETRY)), Ordering::SeqCst);
+            let earliest = now_ms.saturating_add(millis(RETRY));
+            self.logs_due_ms.fetch_min(due_ms.max(earliest), Ordering::SeqCst);
         }
         let next = self.logs_due_ms.load(Ordering::SeqCst);
         let next = next.min(groups_due_ms).min(transactions_due_ms).min(shares_due_ms);
-        let next = next.saturating_sub(now_ms);
-        let mut next = Duration::from_millis(next.max(0).unsigned_abs());
-        if services.space.is_full() {
-            next = next.min(RETRY);
-        }
-        Some(next)
+        // What is put off to the end of time never comes: at that time it would be due for ever.
+        let wait = (next < i64::MAX)
+            .then(|| Duration::from_millis(next.saturating_sub(now_ms).max(0).unsigned_abs()));
+        let retry = services.space.is_full().then_some(RETRY);
+        wait.into_iter().chain(retry).min()
     }
 
     /// Rolls and trims one log as it is due; tells when it is due next.

@@ -1,6 +1,7 @@
 //! What can go wrong with a broker as a whole.
 
 use std::io;
+use std::time::Duration;
 
 /// Why a broker could not be opened, reached or stopped.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +46,14 @@ pub enum Error {
         "this broker goes by the system's clock; open it with Config::manual_clock to move time"
     )]
     NoManualClock,
+    /// Time is moved step by step, from one thing that is due to the next, and not so far at once.
+    #[error("time can be moved by {most:?} at once, not by {by:?}; move it in several steps")]
+    TooFar {
+        /// What was asked for.
+        by: Duration,
+        /// The most.
+        most: Duration,
+    },
     /// The broker's thread is gone.
     #[error("the broker has stopped")]
     Stopped,

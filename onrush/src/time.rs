@@ -11,15 +11,23 @@ use crate::{Error, Onrush, Result};
 /// Turns that the caller's other tasks are given each time that time has moved.
 const CALLER_ROUNDS: usize = 16;
 
+/// Some work is due every few minutes, for ever: it takes a while to do that of ten years, and one
+/// who asks for all the time there is would wait for more than a life.
+const AT_ONCE_MAX: Duration = Duration::from_secs(10 * 366 * 24 * 60 * 60);
+
 impl Onrush {
     /// Lets time pass. Returns once everything due meanwhile has happened, each at its time:
     /// sessions have expired, records out of retention are gone, timers of clients have gone off.
     ///
     /// # Errors
     /// [`Error::NoManualClock`] unless the broker was opened with
-    /// [`Config::manual_clock`](crate::Config::manual_clock).
+    /// [`Config::manual_clock`](crate::Config::manual_clock); [`Error::TooFar`] for more than about
+    /// ten years at once, and then no time has passed.
     pub async fn advance(&self, by: Duration) -> Result<()> {
         let ClockChoice::Manual(clock) = &self.clock else { return Err(Error::NoManualClock) };
+        if by > AT_ONCE_MAX {
+            return Err(Error::TooFar { by, most: AT_ONCE_MAX });
+        }
         let target = clock.monotonic().saturating_add(by);
         loop {
             self.settle().await?;

@@ -215,6 +215,40 @@ async fn time_does_not_move_unless_it_may() -> Outcome {
     Ok(())
 }
 
+#[tokio::test]
+async fn all_the_time_there_is_is_more_than_can_be_waited_for() -> Outcome {
+    let broker = Onrush::open(Config::ephemeral().manual_clock())?;
+    broker.admin().create_topic(NewTopic::named("t")).await?;
+    for by in [Duration::MAX, Duration::from_secs(1 << 40)] {
+        let refused = tokio::time::timeout(Duration::from_secs(20), broker.advance(by)).await?;
+        assert!(matches!(refused, Err(onrush::Error::TooFar { .. })));
+    }
+    broker.advance(Duration::from_secs(86_400)).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn time_goes_on_after_its_end() -> Outcome {
+    let broker = Onrush::open(Config::ephemeral().manual_clock_from(i64::MAX - 90_000))?;
+    let (admin, client) = (broker.admin(), broker.client());
+    admin.create_topic(NewTopic::named("t")).await?;
+    let producer = client.producer().transactional_id("a").build().await?;
+    let mut consumer = client.consumer().group("g").subscribe(&["t"]).await?;
+    let passes = async {
+        for _ in 0..4 {
+            producer.begin()?;
+            producer.send(NewRecord::to("t").value(b"x")).await?.await?;
+            // At its end, nothing of that has taken too long.
+            poll_for(&broker, &mut consumer, Duration::from_secs(50)).await;
+            producer.abort().await?;
+        }
+        broker.advance(Duration::from_secs(8 * 86_400)).await?;
+        Ok::<_, Box<dyn std::error::Error>>(())
+    };
+    tokio::time::timeout(Duration::from_secs(60), passes).await??;
+    Ok(())
+}
+
 /// Polls for a while; time passes by itself meanwhile.
 async fn poll_for(broker: &Onrush, consumer: &mut Consumer, time: Duration) {
     let passes = std::pin::pin!(broker.advance(time));

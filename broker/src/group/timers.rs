@@ -93,7 +93,7 @@ impl Timers {
         let Some(Deadline { id, due_ms: Some(due_ms), armed_ms }) = deadline(group, member) else {
             return;
         };
-        if armed_ms.is_none_or(|armed_ms| due_ms < armed_ms) {
+        if due_ms < i64::MAX && armed_ms.is_none_or(|armed_ms| due_ms < armed_ms) {
             *armed_ms = Some(due_ms);
             self.0.push(Reverse((due_ms, Arc::clone(&group.id), Some(id))));
         }
@@ -126,7 +126,8 @@ fn deadline<'a>(group: &'a mut Group, member: &str) -> Option<Deadline<'a>> {
 }
 
 /// When the phase of a rebalance ends, or a group may have something to forget. What is put off to
-/// the end of time never comes: a timer there would be due again as soon as it had fired.
+/// the end of time never comes: a timer there would be due again as soon as it had fired. So it is
+/// with members.
 fn group_due_ms(group: &Group, settings: &GroupSettings) -> Option<i64> {
     let phase_ms = group.classic.as_ref().and_then(|classic| classic.phase_due_ms);
     let forget_ms = match group.is_vacant() {
@@ -134,8 +135,7 @@ fn group_due_ms(group: &Group, settings: &GroupSettings) -> Option<i64> {
         false => group.offsets.unread_due_ms(settings.offsets_retention_ms),
     };
     let forget_ms = forget_ms.map(|due_ms| due_ms.max(group.look_again_ms));
-    let forget_ms = forget_ms.filter(|due_ms| *due_ms < i64::MAX);
-    [phase_ms, forget_ms].into_iter().flatten().min()
+    [phase_ms, forget_ms].into_iter().flatten().min().filter(|due_ms| *due_ms < i64::MAX)
 }
 
 /// When a group without members has something to forget next.

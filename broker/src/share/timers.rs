@@ -1,7 +1,8 @@
 //! What becomes due in share groups: sessions that end, locks that time out.
 //!
 //! Timers are lazy: a heartbeat only moves the member's own deadline, and the one entry in the
-//! heap is set anew when it fires too early. A partition has one entry, for its first lock.
+//! heap is set anew when it fires too early. A partition has one entry, for its first lock. What is
+//! put off to the end of time never comes: its timer would be due again as soon as it had fired.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -74,7 +75,7 @@ impl ShareGroups {
 pub(super) fn arm_member(timers: &mut Timers, group: &mut ShareGroup, member: &str) {
     let Some(member) = group.members.get_mut(member) else { return };
     let due_ms = member.session_due_ms;
-    if member.armed_ms.is_none_or(|armed| armed > due_ms) {
+    if due_ms < i64::MAX && member.armed_ms.is_none_or(|armed| armed > due_ms) {
         member.armed_ms = Some(due_ms);
         let whose = Whose::Member(MemberId::clone(&member.id));
         timers.push(Reverse((due_ms, Arc::clone(&group.id), whose)));
@@ -89,7 +90,7 @@ pub(super) fn arm_partition(
     state: &mut SharePartition,
     due_ms: i64,
 ) {
-    if state.armed_ms.is_none_or(|armed| armed > due_ms) {
+    if due_ms < i64::MAX && state.armed_ms.is_none_or(|armed| armed > due_ms) {
         state.armed_ms = Some(due_ms);
         timers.push(Reverse((due_ms, Arc::clone(group), Whose::Partition(key))));
     }

@@ -329,15 +329,20 @@ impl<C: Conversation> Connection<C> {
     }
 
     /// Notes whether anything is going on. A connection that we do not read is not idle: there is no
-    /// telling what has come.
+    /// telling what has come. But one that is muted may be, as with Kafka, where time passes from what
+    /// came or was sent last, whatever keeps it from being read.
     fn note_idle(&mut self) {
         let heard = std::mem::take(&mut self.heard);
         let may_be = self.session.idle_timeout().is_some() && self.session.is_idle();
-        if !may_be || !self.may_receive() {
+        if !may_be || !self.may_be_idle() {
             self.idle_since = None;
         } else if heard || self.idle_since.is_none() {
             self.idle_since = Some(self.now());
         }
+    }
+
+    fn may_be_idle(&mut self) -> bool {
+        self.session.is_muted() || self.may_receive()
     }
 
     fn idle_until(&self) -> Option<Duration> {
@@ -347,7 +352,7 @@ impl<C: Conversation> Connection<C> {
     /// Ends a connection that nobody uses.
     fn check_idle(&mut self) {
         let is_due = self.idle_until().is_some_and(|until| self.now() >= until);
-        if is_due && !self.heard && self.session.is_idle() && self.may_receive() {
+        if is_due && !self.heard && self.session.is_idle() && self.may_be_idle() {
             self.session.idle_too_long();
         }
     }

@@ -87,6 +87,12 @@ pub trait Conversation: 'static {
     /// subscribed to, nothing waits to be sent.
     fn is_idle(&self) -> bool;
 
+    /// Whether nothing is taken only because the peer has used up what it may: then it may be idle
+    /// all the same.
+    fn is_muted(&self) -> bool {
+        false
+    }
+
     /// Ends the conversation because it has been idle for too long.
     fn idle_too_long(&mut self);
 

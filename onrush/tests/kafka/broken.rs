@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use onrush::Config;
 use onrush_kafka_protocol::messages::{
-    ApiVersionsResponse, FetchRequest, FetchResponse, ProduceResponse,
+    AlterClientQuotasRequest, AlterClientQuotasRequestEntityData,
+    AlterClientQuotasRequestEntryData, AlterClientQuotasResponse, ApiVersionsResponse,
+    FetchRequest, FetchResponse, OpData, ProduceRequest, ProduceResponse,
 };
 use onrush_kafka_protocol::{ApiKey, ErrorCode};
 
-use crate::socket::{FETCH, PRODUCE, Served, batch, fetch, frame, hello, only, produce};
+use crate::socket::{FETCH, PRODUCE, Served, Socket, batch, fetch, frame, hello, only, produce};
 
 /// The broker still serves others.
 pub(crate) fn still_serves(served: &Served) {
@@ -212,6 +214,67 @@ fn who_does_nothing_is_let_go_and_who_waits_is_not() {
     active.is_closed();
     served.advance(Duration::from_secs(600));
     waiting.is_closed();
+}
+
+/// Lets every client that is named as these are send one byte of records a second.
+fn limit(socket: &mut Socket) {
+    let entity = AlterClientQuotasRequestEntityData {
+        entity_type: "client-id".to_owned(),
+        entity_name: Some("raw".to_owned()),
+    };
+    let op = OpData { key: "producer_byte_rate".to_owned(), value: 1.0, remove: false };
+    let entry = AlterClientQuotasRequestEntryData { entity: vec![entity], ops: vec![op] };
+    let request = AlterClientQuotasRequest { entries: vec![entry], validate_only: false };
+    let answer: AlterClientQuotasResponse = socket.ask(&request, 1);
+    assert_eq!(answer.entries[0].error_code, 0, "{answer:?}");
+}
+
+/// What is far over that quota: who sends it is muted for the longest time there is.
+fn heavy() -> ProduceRequest {
+    produce("t", -1, &[(0, &batch(&[&[0; 1000]]))])
+}
+
+const LONGEST_MUTE_MS: i32 = 600_000;
+
+/// As with Kafka, which counts from what came or was sent last, and asks not why nothing else does.
+#[test]
+fn who_is_muted_is_let_go_no_earlier_and_no_later_than_who_is_silent() {
+    for idle in [300, 900] {
+        let idle_timeout = Some(Duration::from_secs(idle));
+        let config = Config::ephemeral().manual_clock();
+        let served = Served::new(config.kafka(|options| options.idle_timeout = idle_timeout));
+        served.topic("t", 1);
+        let mut socket = served.open();
+        limit(&mut socket);
+        let answer: ProduceResponse = socket.ask(&heavy(), PRODUCE);
+        assert_eq!(answer.throttle_time_ms, LONGEST_MUTE_MS);
+        served.advance(Duration::from_secs(idle - 1));
+        socket.is_open();
+        served.advance(Duration::from_secs(2));
+        socket.is_closed();
+    }
+}
+
+/// Half of a request that is not read has no time to be late in.
+#[test]
+fn who_is_muted_is_not_too_slow() {
+    let config = Config::ephemeral().manual_clock();
+    let served =
+        Served::new(config.kafka(|options| options.frame_timeout = Duration::from_secs(4)));
+    served.topic("t", 1);
+    let mut socket = served.open();
+    limit(&mut socket);
+    let next = frame(&hello(), 3, 2);
+    let (half, rest) = next.split_at(next.len() / 2);
+    socket.send(&[&frame(&heavy(), PRODUCE, 1), half].concat());
+    let (_, answer) = socket.receive::<ProduceResponse>(PRODUCE);
+    assert_eq!(answer.throttle_time_ms, LONGEST_MUTE_MS);
+    served.advance(Duration::from_secs(590));
+    socket.is_open();
+    served.advance(Duration::from_secs(20));
+    socket.is_open();
+    socket.send(rest);
+    assert_eq!(socket.receive::<ApiVersionsResponse>(3).0, 2);
 }
 
 #[test]

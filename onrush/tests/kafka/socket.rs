@@ -154,6 +154,14 @@ impl Socket {
         answer(&self.try_receive().expect("the connection is open"), version)
     }
 
+    /// Asserts that the broker has not closed the connection, and says nothing.
+    pub(crate) fn is_open(&mut self) {
+        self.stream.set_nonblocking(true).unwrap();
+        let error = self.stream.read(&mut [0]).expect_err("it answers, or has closed it");
+        assert_eq!(error.kind(), ErrorKind::WouldBlock);
+        self.stream.set_nonblocking(false).unwrap();
+    }
+
     /// Asserts that the broker has closed the connection without a word.
     pub(crate) fn is_closed(&mut self) {
         match self.stream.read(&mut [0]) {

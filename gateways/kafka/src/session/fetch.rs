@@ -204,24 +204,4 @@ fn session_error(request: &FetchRequest) -> Option<ErrorCode> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_being_brought_into_memory_has_no_deadline() {
-        let deadline = Duration::from_secs(1);
-        let mut fetch = Fetch {
-            head: Head { key: ApiKey::FETCH, version: 4, correlation: 1 },
-            min_bytes: 1,
-            max_bytes: 1,
-            since: Duration::ZERO,
-            deadline,
-            topics: Vec::new(),
-            sources: Vec::new(),
-            cold: None,
-        };
-        assert_eq!(fetch.deadline(), Some(deadline));
-        fetch.cold = Some(Cold { found: Found::default(), waiting: vec![Warming::default()] });
-        assert_eq!(fetch.deadline(), None);
-    }
-}
+mod tests;

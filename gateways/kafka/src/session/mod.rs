@@ -293,6 +293,10 @@ impl Conversation for Session {
         self.outbox.is_empty() && self.gathered == 0 && self.queue.is_empty()
     }
 
+    fn is_muted(&self) -> bool {
+        Session::is_muted(self)
+    }
+
     fn idle_too_long(&mut self) {
         self.close(&"it was idle for longer than connections_max_idle_ms");
     }

@@ -38,6 +38,20 @@ pub(crate) struct Server {
     _directory: TempDir,
 }
 
+/// A connection to a broker.
+pub(crate) fn context(broker: Broker, options: Options) -> Context {
+    let endpoint =
+        Endpoint { name: "PLAINTEXT".to_owned(), host: "broker.test".to_owned(), port: 9192 };
+    Context {
+        shares: ShareSessions::new(broker.clone()),
+        throttle: RefCell::default(),
+        broker,
+        options: Arc::new(options),
+        host: Arc::from("10.1.2.3"),
+        endpoint: Arc::new(endpoint),
+    }
+}
+
 impl Server {
     pub(crate) fn start() -> Server {
         Server::with(Options::default())
@@ -66,16 +80,7 @@ impl Server {
             onrush_sys::thread::spawn("sync", move || sync.run_blocking()).unwrap(),
             onrush_sys::thread::spawn("io", move || io.run_blocking()).unwrap(),
         ];
-        let endpoint =
-            Endpoint { name: "PLAINTEXT".to_owned(), host: "broker.test".to_owned(), port: 9192 };
-        let ctx = Rc::new(Context {
-            shares: ShareSessions::new(broker.clone()),
-            throttle: RefCell::default(),
-            broker,
-            options: Arc::new(options),
-            host: Arc::from("10.1.2.3"),
-            endpoint: Arc::new(endpoint),
-        });
+        let ctx = Rc::new(context(broker, options));
         Server { ctx, threads, _directory: directory }
     }
 

@@ -329,8 +329,8 @@ impl<C: Conversation> Connection<C> {
     }
 
     /// Notes whether anything is going on. A connection that we do not read is not idle: there is no
-    /// telling what has come. But one that is muted may be, as with Kafka, where time passes from what
-    /// came or was sent last, whatever keeps it from being read.
+    /// telling what has come. But one that was told to wait may be, as with Kafka, where time passes
+    /// from what came or was sent last, whatever keeps it from being read.
     fn note_idle(&mut self) {
         let heard = std::mem::take(&mut self.heard);
         let may_be = self.session.idle_timeout().is_some() && self.session.is_idle();
@@ -342,7 +342,7 @@ impl<C: Conversation> Connection<C> {
     }
 
     fn may_be_idle(&mut self) -> bool {
-        self.session.is_muted() || self.may_receive()
+        self.session.was_told_to_wait() || self.may_receive()
     }
 
     fn idle_until(&self) -> Option<Duration> {

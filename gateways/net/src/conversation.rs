@@ -87,9 +87,9 @@ pub trait Conversation: 'static {
     /// subscribed to, nothing waits to be sent.
     fn is_idle(&self) -> bool;
 
-    /// Whether nothing is taken only because the peer has used up what it may: then it may be idle
-    /// all the same.
-    fn is_muted(&self) -> bool {
+    /// Whether nothing is taken because the peer has used up what it may, and was told to wait: then
+    /// it may be idle all the same.
+    fn was_told_to_wait(&self) -> bool {
         false
     }
 

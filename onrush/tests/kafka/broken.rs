@@ -258,9 +258,8 @@ fn who_is_muted_is_let_go_no_earlier_and_no_later_than_who_is_silent() {
 /// Half of a request that is not read has no time to be late in.
 #[test]
 fn who_is_muted_is_not_too_slow() {
-    let config = Config::ephemeral().manual_clock();
-    let served =
-        Served::new(config.kafka(|options| options.frame_timeout = Duration::from_secs(4)));
+    let config = Config::ephemeral().manual_clock().kafka(|options| options.idle_timeout = None);
+    let served = Served::new(config);
     served.topic("t", 1);
     let mut socket = served.open();
     limit(&mut socket);

@@ -293,8 +293,8 @@ impl Conversation for Session {
         self.outbox.is_empty() && self.gathered == 0 && self.queue.is_empty()
     }
 
-    fn is_muted(&self) -> bool {
-        Session::is_muted(self)
+    fn was_told_to_wait(&self) -> bool {
+        self.is_muted()
     }
 
     fn idle_too_long(&mut self) {

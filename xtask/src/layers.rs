@@ -62,7 +62,10 @@ const MAY_USE: &[(&str, Option<&[&str]>)] = &[
     ("onrush-sim", None),
     ("onrush-bench", None),
     ("onrush-corpus", None),
-    ("onrush-compare", Some(&["onrush-bench", "onrush-kafka-protocol", "onrush-sys"])),
+    (
+        "onrush-compare",
+        Some(&["onrush-bench", "onrush-record", "onrush-kafka-protocol", "onrush-sys"]),
+    ),
     ("onrush-tests", None),
     ("xtask", None),
 ];

@@ -12,7 +12,6 @@ mod error;
 mod handle;
 mod lookup;
 mod options;
-mod pace;
 mod served;
 mod service;
 mod session;

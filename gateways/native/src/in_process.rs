@@ -138,7 +138,8 @@ impl Connection {
             if self.session.is_closing() {
                 break;
             }
-            let source = Source::InProcess { body: frame.body, payload: own(frame.payload) };
+            let source =
+                Source::InProcess { body: frame.body, payload: own(frame.payload), held: None };
             self.session.frame(&mut turn, &frame.header, source);
         }
         // There are few connections within a process: to wait for others would only take time.

@@ -23,7 +23,7 @@ use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use bytes::BytesMut;
-use onrush_broker::{Acks, Error, Partition, Placed, ProduceBatch, Signal};
+use onrush_broker::{Acks, Budget, Error, Held, Partition, Placed, ProduceBatch, Signal};
 use onrush_record::{Offset, TopicId};
 
 use crate::receive::{TailFrame, TailPool};
@@ -92,8 +92,9 @@ pub enum Source {
     Hot(Range<usize>),
     /// In a buffer of their own, since they came with several reads.
     Tail(TailFrame),
-    /// In a buffer that no socket knows.
-    Own(BytesMut),
+    /// In a buffer that no socket knows; what is kept over the turn counts against the byte budget
+    /// until it is dropped.
+    Own(BytesMut, Option<Held>),
 }
 
 impl Source {
@@ -102,30 +103,33 @@ impl Source {
         match self {
             Source::Hot(frame) => &turn.hot[frame.clone()],
             Source::Tail(frame) => frame.bytes(),
-            Source::Own(bytes) => bytes,
+            Source::Own(bytes, _) => bytes,
         }
     }
 
     /// The same frame outside of the hot buffer: for who has to keep it over the turn.
-    pub fn kept(self, turn: &Turn) -> Source {
-        match self {
-            Source::Hot(frame) => Source::Own(BytesMut::from(&turn.hot[frame])),
-            other => other,
-        }
+    pub fn kept(self, turn: &Turn, budget: &Arc<Budget>) -> Source {
+        let own = match self {
+            Source::Hot(frame) => BytesMut::from(&turn.hot[frame]),
+            Source::Own(bytes, None) => bytes,
+            held @ (Source::Tail(_) | Source::Own(_, Some(_))) => return held,
+        };
+        let held = budget.hold(own.len() as u64);
+        Source::Own(own, Some(held))
     }
 }
 
 /// Record batches that are not in the hot buffer, until they are appended.
 enum Chunk {
     Tail(TailFrame),
-    Own(BytesMut),
+    Own { bytes: BytesMut, _held: Option<Held> },
 }
 
 impl Chunk {
     fn bytes_mut(&mut self) -> &mut [u8] {
         match self {
             Chunk::Tail(frame) => frame.bytes_mut(),
-            Chunk::Own(bytes) => bytes,
+            Chunk::Own { bytes, .. } => bytes,
         }
     }
 }
@@ -236,7 +240,7 @@ impl Turn {
                 return Payload { chunk: None, at: frame.start };
             }
             Source::Tail(frame) => Chunk::Tail(frame),
-            Source::Own(bytes) => Chunk::Own(bytes),
+            Source::Own(bytes, held) => Chunk::Own { bytes, _held: held },
         };
         self.chunks.push(chunk);
         Payload { chunk: Some(self.chunks.len() - 1), at: 0 }

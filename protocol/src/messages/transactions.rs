@@ -123,7 +123,7 @@ message! {
 
     /// Transactional ids in full.
     pub struct TransactionDescribeResponse {
-        /// In the order of the request.
+        /// In the order of the request, each once.
         pub transactions: Vec<TransactionDescription>,
     }
 

@@ -1,12 +1,12 @@
 //! FindCoordinator: of every group and every transactional id, this broker.
 
+use onrush_gateway_net::Pace;
 use onrush_kafka_protocol::messages::{
     Coordinator, FindCoordinatorRequest, FindCoordinatorResponse,
 };
 use onrush_kafka_protocol::{ErrorCode, RequestHeader};
 
 use crate::context::Context;
-use crate::pace::Pace;
 
 const GROUP: i8 = 0;
 const TRANSACTION: i8 = 1;

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use onrush_broker::{Error, NewTopic, Topic};
+use onrush_gateway_net::Pace;
 use onrush_kafka_protocol::messages::{
     MetadataRequest, MetadataRequestTopic, MetadataResponse, MetadataResponseBroker,
     MetadataResponsePartition, MetadataResponseTopic,
@@ -13,7 +14,6 @@ use onrush_kafka_protocol::{ErrorCode, RequestHeader, Uuid};
 use super::operations;
 use crate::context::Context;
 use crate::lookup::{self, wire_epoch, wire_id, wire_number};
-use crate::pace::Pace;
 
 /// How many missing topics one request may bring into being; those beyond are answered as not
 /// there yet, and the client asks again.

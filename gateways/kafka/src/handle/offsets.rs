@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use futures::stream::{self, StreamExt};
 use onrush_broker::{OffsetSpec, Partition};
+use onrush_gateway_net::Pace;
 use onrush_kafka_protocol::messages::{
     ListOffsetsPartition, ListOffsetsPartitionResponse, ListOffsetsRequest, ListOffsetsResponse,
     ListOffsetsTopicResponse, OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse,
@@ -17,7 +18,6 @@ use onrush_record::LeaderEpoch;
 use crate::context::Context;
 use crate::error::code;
 use crate::lookup::{self, wire_epoch, wire_offset};
-use crate::pace::Pace;
 
 /// The isolation level that sees no records of unfinished transactions.
 const READ_COMMITTED: i8 = 1;

@@ -59,7 +59,7 @@ impl Session {
                 self.gather(turn, source, asked);
             }
             Poll::Pending => {
-                let source = source.kept(turn);
+                let source = source.kept(turn, self.context.broker.budget());
                 let joining = Joining { asked, source, adding };
                 self.queue.begin(Running::Joining(Box::new(joining)));
             }

@@ -60,12 +60,12 @@ impl Waiting {
             if length > 0 && length < frames.len() {
                 let first = frames.split_to(length);
                 held.resize(frames.len() as u64);
-                return Some(Source::Own(first));
+                return Some(Source::Own(first, None));
             }
         }
         Some(match self.kept.pop_front()? {
             Kept::One(source) => source,
-            Kept::Many(frames, _) => Source::Own(frames),
+            Kept::Many(frames, held) => Source::Own(frames, Some(held)),
         })
     }
 }

@@ -11,7 +11,7 @@ use onrush_protocol::{ErrorCode, Message as _, Opcode, WireError};
 use onrush_sys::Clock;
 use smallvec::{SmallVec, smallvec};
 
-use super::errors::wire_error;
+use super::errors::{encode, wire_error};
 use super::kind;
 use crate::outbox::Outbox;
 
@@ -86,6 +86,18 @@ impl Acks {
     ) {
         self.requests.note(key, part, answer);
         self.requests.complete(key, outbox);
+    }
+
+    /// A request of no parts is answered.
+    pub(crate) fn answer_empty(&mut self, key: RequestKey, outbox: &mut Outbox) {
+        self.requests.complete(key, outbox);
+    }
+
+    /// A request is refused as a whole, unless it has been answered.
+    pub(crate) fn refuse(&mut self, key: RequestKey, error: &WireError, outbox: &mut Outbox) {
+        if let Some(request) = self.requests.end(key) {
+            outbox.respond(Opcode::Produce, request.correlation, |body| encode(error, body));
+        }
     }
 
     /// A part is answered as soon as `mark` is durable.
@@ -164,13 +176,21 @@ impl Requests {
         if request.missing > 0 {
             return;
         }
-        if let Some(request) = slot.request.take() {
-            self.free.push(slot_of(key));
-            let took = self.clock.monotonic().saturating_sub(request.since);
-            self.meter.answered(kind(Opcode::Produce), took);
+        if let Some(request) = self.end(key) {
             let response = Ok(ProduceResponse { parts: request.parts });
             outbox.respond(Opcode::Produce, request.correlation, |body| response.encode(body));
         }
+    }
+}
+
+impl Requests {
+    /// A request is answered; nothing if it has been before.
+    fn end(&mut self, key: RequestKey) -> Option<Unanswered> {
+        let request = self.slot(key)?.request.take()?;
+        self.free.push(slot_of(key));
+        let took = self.clock.monotonic().saturating_sub(request.since);
+        self.meter.answered(kind(Opcode::Produce), took);
+        Some(request)
     }
 }
 

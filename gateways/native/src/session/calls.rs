@@ -142,7 +142,8 @@ async fn answer(caller: Caller, correlation: u32, request: Request) -> Encoded {
             encode::<r::TransactionListRequest>(id, transactions::list(&caller, q))
         }
         Request::TransactionDescribe(q) => {
-            encode::<r::TransactionDescribeRequest>(id, Ok(transactions::describe(&caller, q)))
+            let described = transactions::describe(&caller, q).await;
+            encode::<r::TransactionDescribeRequest>(id, Ok(described))
         }
         Request::TransactionHanging(_) => {
             encode::<r::TransactionHangingRequest>(id, transactions::hanging(&caller))

@@ -8,9 +8,9 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use onrush_broker::Error;
-use onrush_gateway_net::{Conversation as _, Turn};
+use onrush_gateway_net::{Conversation as _, RequestKey, Turn};
 use onrush_protocol::request::{PRODUCE_JOINS, ProduceRequest};
-use onrush_protocol::{ErrorCode, FrameHeader, Opcode, WireError, features};
+use onrush_protocol::{ErrorCode, FrameHeader, WireError, features};
 use onrush_record::batch::BatchHeader;
 
 use super::errors::wire_error;
@@ -18,24 +18,38 @@ use super::{Close, Session, Source};
 
 type Adding = Pin<Box<dyn Future<Output = Result<(), Error>>>>;
 
-/// A produce request that waits, and those behind it, which keep their order.
+/// A produce request that waits, and those behind it, which keep their order. Nothing more is read
+/// meanwhile, so that there are no more than came with one read; their bytes count against the byte
+/// budget.
 #[derive(Default)]
 pub(crate) struct Joins {
     first: Option<Joining>,
-    behind: VecDeque<Held>,
+    behind: VecDeque<Asked>,
 }
 
 /// A produce request that was not appended yet.
-pub(super) struct Held {
+pub(super) struct Asked {
     pub(super) header: FrameHeader,
     pub(super) source: Source,
+    pub(super) request: ProduceRequest,
     /// When it came.
     pub(super) since: Duration,
+    /// When its producer no longer waits for the answer.
+    pub(super) deadline: Duration,
+    /// It has to wait.
+    pub(super) kept: Option<Kept>,
+}
+
+/// The answer to a request that has to wait.
+pub(super) struct Kept {
+    /// Where it is kept; nothing: none is wanted.
+    pub(super) key: Option<RequestKey>,
+    /// It was not appended in time, and that has been answered. It goes on all the same.
+    late: bool,
 }
 
 struct Joining {
-    held: Held,
-    request: ProduceRequest,
+    asked: Asked,
     adding: Adding,
 }
 
@@ -56,13 +70,26 @@ impl Joins {
     }
 
     /// Keeps a request that came behind one that waits.
-    pub(super) fn hold(&mut self, held: Held) {
-        self.behind.push_back(held);
+    pub(super) fn hold(&mut self, asked: Asked) {
+        self.behind.push_back(asked);
     }
 
     /// Keeps a request that waits.
-    pub(super) fn begin(&mut self, held: Held, request: ProduceRequest, adding: Adding) {
-        self.first = Some(Joining { held, request, adding });
+    pub(super) fn begin(&mut self, asked: Asked, adding: Adding) {
+        self.first = Some(Joining { asked, adding });
+    }
+
+    /// When the first of them runs out of time.
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        let first = self.first.iter().map(|first| &first.asked);
+        first.chain(&self.behind).filter(|asked| asked.is_awaited()).map(|it| it.deadline).min()
+    }
+}
+
+impl Asked {
+    /// Whether its producer still waits for an answer.
+    fn is_awaited(&self) -> bool {
+        self.kept.as_ref().is_some_and(|kept| kept.key.is_some() && !kept.late)
     }
 }
 
@@ -101,16 +128,47 @@ impl Session {
         }
     }
 
+    /// Keeps a request over the turn. Its answer comes no later than its deadline.
+    pub(super) fn keep(&mut self, turn: &Turn, asked: Asked) -> Asked {
+        let key = self.key(&asked);
+        if key.is_some() {
+            self.note_deadline(asked.deadline);
+        }
+        let late = asked.kept.as_ref().is_some_and(|kept| kept.late);
+        let source = asked.source.kept(turn, self.broker.budget());
+        Asked { source, kept: Some(Kept { key, late }), ..asked }
+    }
+
+    /// Answers those that have waited for too long.
+    pub(super) fn progress_joins(&mut self) {
+        if self.joins.is_empty() {
+            return;
+        }
+        let now = self.now();
+        let Self { joins, acks, outbox, .. } = self;
+        let first = joins.first.iter_mut().map(|first| &mut first.asked);
+        for asked in first.chain(&mut joins.behind) {
+            if now >= asked.deadline
+                && asked.is_awaited()
+                && let Some(Kept { key: Some(key), late }) = &mut asked.kept
+            {
+                *late = true;
+                let text = "the partitions did not join the transaction in the time given; the records may still be appended";
+                acks.refuse(*key, &WireError::new(ErrorCode::TIMED_OUT, text), outbox);
+            }
+        }
+    }
+
     /// Goes on with what waits, as far as it can.
     pub(super) fn go_on_joining(&mut self, context: &mut Context<'_>) {
         while let Some(joining) = &mut self.joins.first {
             let Poll::Ready(result) = joining.adding.as_mut().poll(context) else { return };
-            let Some(Joining { held, request, .. }) = self.joins.first.take() else { return };
+            let Some(Joining { asked, .. }) = self.joins.first.take() else { return };
             let shared = Rc::clone(&self.shared);
             let mut turn = shared.turn.borrow_mut();
             let handled = match result {
-                Ok(()) => self.gather(&mut turn, held, request),
-                Err(error) => self.refuse_produce(&held.header, &request, wire_error(&error)),
+                Ok(()) => self.gather(&mut turn, asked),
+                Err(error) => self.refuse_produce(&asked, wire_error(&error)),
             };
             self.closed_by(handled);
             self.take_held(&mut turn);
@@ -121,24 +179,21 @@ impl Session {
     fn take_held(&mut self, turn: &mut Turn) {
         while !self.is_closing()
             && self.joins.is_empty()
-            && let Some(held) = self.joins.behind.pop_front()
+            && let Some(asked) = self.joins.behind.pop_front()
         {
-            let handled = self.produce_next(turn, held);
+            let handled = self.produce_next(turn, asked);
             self.closed_by(handled);
         }
     }
 
     /// Refuses all of a request. Who wants no answers learns it by the end of the connection.
-    pub(super) fn refuse_produce(
-        &mut self,
-        header: &FrameHeader,
-        request: &ProduceRequest,
-        error: WireError,
-    ) -> Result<(), Close> {
-        if request.acks == onrush_protocol::request::Acks::None {
-            return Err(Close::Refused(error));
+    pub(super) fn refuse_produce(&mut self, asked: &Asked, error: WireError) -> Result<(), Close> {
+        match self.key(asked) {
+            Some(key) => {
+                self.acks.refuse(key, &error, &mut self.outbox);
+                Ok(())
+            }
+            None => Err(Close::Refused(error)),
         }
-        self.refuse(Opcode::Produce, header.correlation, &error);
-        Ok(())
     }
 }

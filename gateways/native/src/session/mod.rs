@@ -447,6 +447,7 @@ impl Conversation for Session {
         }
         self.take_answers();
         self.progress_acks();
+        self.progress_joins();
         self.progress_fetches();
         self.subscriptions.look_again();
     }
@@ -477,6 +478,7 @@ impl Conversation for Session {
         let all = [
             greeting,
             self.acks.deadline(),
+            self.joins.deadline(),
             self.fetches.deadline(),
             self.subscriptions.deadline(),
             self.throttle.muted_until(&self.broker),

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use onrush_broker::{Acks as BrokerAcks, Placed};
 use onrush_gateway_net::{Conversation as _, Entry, Place, RequestKey, Turn};
-use onrush_protocol::request::{Acks, Parts, ProduceRequest};
-use onrush_protocol::response::{ProducePartResponse, ProduceResponse};
+use onrush_protocol::request::{Acks, ProduceRequest};
+use onrush_protocol::response::ProducePartResponse;
 use onrush_protocol::wire::Maybe;
 use onrush_protocol::{FrameHeader, Message as _, Opcode, WireError};
 
 use super::acks::failed;
 use super::errors::{epoch_error, wire_error};
-use super::joining::{Held, Join};
+use super::joining::{Asked, Join};
 use super::{Close, Session, Source};
 
 /// An idle connection keeps room for at most so many answers.
@@ -26,19 +26,7 @@ impl Session {
         header: &FrameHeader,
         source: Source,
     ) -> Result<(), Close> {
-        let since = self.now();
         self.charge_sent(header.frame_len());
-        if !self.joins.is_empty() {
-            self.joins.hold(Held { header: *header, source: source.kept(turn), since });
-            return Ok(());
-        }
-        self.produce_next(turn, Held { header: *header, source, since })
-    }
-
-    /// Takes a produce request that waits for none before it.
-    pub(super) fn produce_next(&mut self, turn: &mut Turn, held: Held) -> Result<(), Close> {
-        let Held { header, source, since } = held;
-        let header = &header;
         let request = ProduceRequest::decode(source.body(header, turn)).and_then(|request| {
             request.check_payload(source.payload_len(header)).map(|()| request)
         });
@@ -49,46 +37,50 @@ impl Session {
                 return Ok(());
             }
         };
-        match self.join(&request, source.payload(header, turn)) {
-            Join::Done => self.gather(turn, Held { header: *header, source, since }, request),
-            Join::Refused(error) => self.refuse_produce(header, &request, error),
+        self.produces = true;
+        let timeout = match request.timeout_ms {
+            0 => self.options.produce_timeout,
+            ms => Duration::from_millis(u64::from(ms)),
+        };
+        let since = self.now();
+        let deadline = since.saturating_add(timeout);
+        let asked = Asked { header: *header, source, request, since, deadline, kept: None };
+        if self.joins.is_empty() {
+            return self.produce_next(turn, asked);
+        }
+        let asked = self.keep(turn, asked);
+        self.joins.hold(asked);
+        Ok(())
+    }
+
+    /// Takes a produce request that waits for none before it.
+    pub(super) fn produce_next(&mut self, turn: &mut Turn, asked: Asked) -> Result<(), Close> {
+        match self.join(&asked.request, asked.source.payload(&asked.header, turn)) {
+            Join::Done => self.gather(turn, asked),
+            Join::Refused(error) => self.refuse_produce(&asked, error),
             Join::Waits(adding) => {
-                let held = Held { header: *header, source: source.kept(turn), since };
-                self.joins.begin(held, request, adding);
+                let asked = self.keep(turn, asked);
+                self.joins.begin(asked, adding);
                 Ok(())
             }
         }
     }
 
     /// Gathers what may be appended.
-    pub(super) fn gather(
-        &mut self,
-        turn: &mut Turn,
-        held: Held,
-        request: ProduceRequest,
-    ) -> Result<(), Close> {
-        let Held { header, source, since } = held;
-        let correlation = header.correlation;
-        self.produces = true;
+    pub(super) fn gather(&mut self, turn: &mut Turn, asked: Asked) -> Result<(), Close> {
+        let key = self.key(&asked);
+        let Asked { header, source, request, deadline, .. } = asked;
         let acks = match request.acks {
             Acks::None => BrokerAcks::None,
             Acks::Written => BrokerAcks::Written,
             Acks::All => BrokerAcks::All,
         };
-        let answered = request.acks != Acks::None;
         if request.parts.is_empty() {
-            if answered {
-                let response = Ok(ProduceResponse { parts: Parts::new() });
-                self.outbox.respond(Opcode::Produce, correlation, |body| response.encode(body));
+            if let Some(key) = key {
+                self.acks.answer_empty(key, &mut self.outbox);
             }
             return Ok(());
         }
-        let key = answered.then(|| self.acks.begin(correlation, request.parts.len(), since));
-        let timeout = match request.timeout_ms {
-            0 => self.options.produce_timeout,
-            ms => Duration::from_millis(u64::from(ms)),
-        };
-        let deadline = self.now().saturating_add(timeout);
         if request.acks == Acks::All {
             self.note_deadline(deadline);
         }
@@ -118,6 +110,16 @@ impl Session {
             payload = payload.after(length);
         }
         Ok(())
+    }
+
+    /// Where the answer to a request is kept; nothing: none is wanted.
+    pub(super) fn key(&mut self, asked: &Asked) -> Option<RequestKey> {
+        let Asked { header, request, since, kept, .. } = asked;
+        match kept {
+            Some(kept) => kept.key,
+            None if request.acks == Acks::None => None,
+            None => Some(self.acks.begin(header.correlation, request.parts.len(), *since)),
+        }
     }
 
     /// Has the turn append what it has gathered, if some of it came from here, and answers that.

@@ -1,6 +1,9 @@
 //! A frame and where its parts are.
 
+use std::sync::Arc;
+
 use bytes::{Bytes, BytesMut};
+use onrush_broker::{Budget, Held};
 use onrush_gateway_net::{Payload, Turn};
 use onrush_protocol::{FrameHeader, HEADER_LEN};
 
@@ -9,7 +12,7 @@ pub(crate) enum Source {
     /// It came over a wire, all of it in one place.
     Wire(onrush_gateway_net::Source),
     /// It never was on a wire.
-    InProcess { body: Bytes, payload: BytesMut },
+    InProcess { body: Bytes, payload: BytesMut, held: Option<Held> },
 }
 
 impl Source {
@@ -29,11 +32,15 @@ impl Source {
         }
     }
 
-    /// The same outside of the hot buffer: for who has to keep it over the turn.
-    pub(super) fn kept(self, turn: &Turn) -> Source {
+    /// The same outside of the hot buffer, and counted against the byte budget: for who has to keep
+    /// it over the turn.
+    pub(super) fn kept(self, turn: &Turn, budget: &Arc<Budget>) -> Source {
         match self {
-            Source::Wire(frame) => Source::Wire(frame.kept(turn)),
-            in_process @ Source::InProcess { .. } => in_process,
+            Source::Wire(frame) => Source::Wire(frame.kept(turn, budget)),
+            Source::InProcess { body, payload, held } => {
+                let held = held.unwrap_or_else(|| budget.hold((body.len() + payload.len()) as u64));
+                Source::InProcess { body, payload, held: Some(held) }
+            }
         }
     }
 
@@ -49,8 +56,8 @@ impl Source {
     pub(super) fn hold(self, header: &FrameHeader, turn: &mut Turn) -> Payload {
         match self {
             Source::Wire(frame) => turn.hold(frame).after(header.payload_range().start),
-            Source::InProcess { payload, .. } => {
-                turn.hold(onrush_gateway_net::Source::Own(payload))
+            Source::InProcess { payload, held, .. } => {
+                turn.hold(onrush_gateway_net::Source::Own(payload, held))
             }
         }
     }

@@ -1,7 +1,10 @@
 //! Transactions: the protocol's messages and the broker's calls are nearly the same.
 
+use std::collections::HashSet;
+
 use onrush_broker::group::GroupCommit;
 use onrush_broker::transaction as model;
+use onrush_gateway_net::Pace;
 use onrush_protocol::request::{
     TransactionAbortRequest, TransactionDescribeRequest, TransactionEndRequest,
     TransactionListRequest, TransactionOffsetsRequest, TransactionOpenRequest,
@@ -120,7 +123,8 @@ pub(super) fn list(
     Ok(TransactionListResponse { transactions: transactions.collect() })
 }
 
-pub(super) fn describe(
+/// Each once: one of many partitions costs far more than to name it.
+pub(super) async fn describe(
     caller: &Caller,
     request: TransactionDescribeRequest,
 ) -> TransactionDescribeResponse {
@@ -148,7 +152,18 @@ pub(super) fn describe(
             groups: Vec::new(),
         },
     };
-    let transactions = request.transactional_ids.into_iter().map(describe).collect();
+    let mut transactions = Vec::new();
+    let mut seen = HashSet::new();
+    let mut pace = Pace::default();
+    for id in request.transactional_ids {
+        if !seen.insert(id.clone()) {
+            pace.step().await;
+            continue;
+        }
+        let described = describe(id);
+        pace.steps(1 + described.partitions.len()).await;
+        transactions.push(described);
+    }
     TransactionDescribeResponse { transactions }
 }
 

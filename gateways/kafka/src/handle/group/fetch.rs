@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use onrush_broker::group::{CommittedOffset, GroupError, GroupKind, TopicPartition};
 use onrush_broker::{Error, Result};
+use onrush_gateway_net::Pace;
 use onrush_kafka_protocol::messages::{
     OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchRequestTopics, OffsetFetchResponse,
     OffsetFetchResponseGroup, OffsetFetchResponsePartition, OffsetFetchResponsePartitions,
@@ -14,7 +15,6 @@ use onrush_kafka_protocol::{ErrorCode, RequestHeader};
 use crate::context::Context;
 use crate::error::coordinator_code;
 use crate::lookup::{self, wire_epoch, wire_id, wire_number, wire_offset};
-use crate::pace::Pace;
 
 /// From here on a request is about several groups.
 const GROUPS: i16 = 8;

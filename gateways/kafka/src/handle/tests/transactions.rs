@@ -69,9 +69,11 @@ fn end(server: &Server, version: i16, id: i64, epoch: i16) -> EndTxnResponse {
 }
 
 fn state(server: &Server) -> (i16, String) {
-    let request = DescribeTransactionsRequest { transactional_ids: vec!["mover".to_owned()] };
+    // However often it is named, it is described once.
+    let transactional_ids = vec!["mover".to_owned(); 600];
+    let request = DescribeTransactionsRequest { transactional_ids };
     let answer: DescribeTransactionsResponse = server.ask(0, &request);
-    let state = &answer.transaction_states[0];
+    let [state] = &answer.transaction_states[..] else { panic!("{answer:?}") };
     (state.error_code, state.transaction_state.clone())
 }
 
@@ -229,7 +231,8 @@ fn producers_are_described_and_markers_end_what_is_open() {
     server.topic("t", 1);
     let topic = DescribeProducersRequestTopicRequest {
         name: "t".to_owned(),
-        partition_indexes: vec![0, 1],
+        // However often one is named, it is described once.
+        partition_indexes: vec![0, 1, 0],
     };
     let request = DescribeProducersRequest { topics: vec![topic] };
     let answer: DescribeProducersResponse = server.ask(0, &request);

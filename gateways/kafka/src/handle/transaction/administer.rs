@@ -1,8 +1,9 @@
 //! ListTransactions and DescribeTransactions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use onrush_broker::transaction::{TransactionFilter, TransactionState};
+use onrush_gateway_net::Pace;
 use onrush_kafka_protocol::RequestHeader;
 use onrush_kafka_protocol::messages::{
     DescribeTransactionsRequest, DescribeTransactionsResponse,
@@ -53,39 +54,53 @@ pub(crate) async fn list_transactions(
     response
 }
 
-/// Describes transactions.
+/// Describes transactions, each once: one of many partitions costs far more than to name it.
 pub(crate) async fn describe_transactions(
     ctx: &Context,
     _header: &RequestHeader,
     request: DescribeTransactionsRequest,
 ) -> DescribeTransactionsResponse {
-    let describe = |transactional_id: String| match ctx.broker.transaction(&transactional_id) {
-        Ok(found) => {
-            let mut topics: BTreeMap<String, Vec<i32>> = BTreeMap::new();
-            for (topic, index) in found.partitions {
-                let Some(topic) = ctx.broker.topic(topic) else { continue };
-                topics.entry(topic.name().to_string()).or_default().push(wire_number(index));
-            }
-            let topics = topics.into_iter();
-            Described {
-                transactional_id,
-                transaction_state: found.state.name().to_owned(),
-                transaction_timeout_ms: found.timeout_ms,
-                transaction_start_time_ms: found.started_at_ms.unwrap_or(-1),
-                producer_id: found.producer.get(),
-                producer_epoch: found.epoch.get(),
-                topics: topics.map(|(topic, partitions)| TopicData { topic, partitions }).collect(),
-                ..Described::default()
-            }
+    let mut response = DescribeTransactionsResponse::default();
+    let mut seen = HashSet::new();
+    let mut pace = Pace::default();
+    for id in request.transactional_ids {
+        if !seen.insert(id.clone()) {
+            pace.step().await;
+            continue;
         }
-        Err(error) => Described {
-            error_code: coordinator_code(&error).0,
-            transactional_id,
-            ..Described::default()
-        },
+        let described = describe(ctx, id);
+        let partitions: usize = described.topics.iter().map(|topic| topic.partitions.len()).sum();
+        response.transaction_states.push(described);
+        pace.steps(1 + partitions).await;
+    }
+    response
+}
+
+fn describe(ctx: &Context, transactional_id: String) -> Described {
+    let found = match ctx.broker.transaction(&transactional_id) {
+        Ok(found) => found,
+        Err(error) => {
+            return Described {
+                error_code: coordinator_code(&error).0,
+                transactional_id,
+                ..Described::default()
+            };
+        }
     };
-    DescribeTransactionsResponse {
-        transaction_states: request.transactional_ids.into_iter().map(describe).collect(),
-        ..DescribeTransactionsResponse::default()
+    let mut topics: BTreeMap<String, Vec<i32>> = BTreeMap::new();
+    for (topic, index) in found.partitions {
+        let Some(topic) = ctx.broker.topic(topic) else { continue };
+        topics.entry(topic.name().to_string()).or_default().push(wire_number(index));
+    }
+    let topics = topics.into_iter();
+    Described {
+        transactional_id,
+        transaction_state: found.state.name().to_owned(),
+        transaction_timeout_ms: found.timeout_ms,
+        transaction_start_time_ms: found.started_at_ms.unwrap_or(-1),
+        producer_id: found.producer.get(),
+        producer_epoch: found.epoch.get(),
+        topics: topics.map(|(topic, partitions)| TopicData { topic, partitions }).collect(),
+        ..Described::default()
     }
 }

@@ -1,6 +1,9 @@
 //! DescribeProducers: whose sequence numbers a partition remembers, and whose transaction is open.
 
+use std::collections::{HashMap, HashSet};
+
 use onrush_broker::ActiveProducer;
+use onrush_gateway_net::Pace;
 use onrush_kafka_protocol::RequestHeader;
 use onrush_kafka_protocol::messages::{
     DescribeProducersRequest, DescribeProducersResponse, PartitionResponse, ProducerState,
@@ -17,6 +20,9 @@ pub(crate) async fn describe_producers(
     request: DescribeProducersRequest,
 ) -> DescribeProducersResponse {
     let mut response = DescribeProducersResponse::default();
+    // Each partition once: its producers may be many.
+    let mut seen: HashMap<String, HashSet<i32>> = HashMap::new();
+    let mut pace = Pace::default();
     for topic in request.topics {
         let describe = |partition_index: i32| {
             let mut described = PartitionResponse { partition_index, ..Default::default() };
@@ -33,7 +39,17 @@ pub(crate) async fn describe_producers(
             }
             described
         };
-        let partitions = topic.partition_indexes.iter().copied().map(describe).collect();
+        let seen = seen.entry(topic.name.clone()).or_default();
+        let mut partitions = Vec::new();
+        for index in topic.partition_indexes {
+            if !seen.insert(index) {
+                pace.step().await;
+                continue;
+            }
+            let described = describe(index);
+            pace.steps(1 + described.active_producers.len()).await;
+            partitions.push(described);
+        }
         response.topics.push(TopicResponse { name: topic.name, partitions });
     }
     response

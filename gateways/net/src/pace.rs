@@ -8,18 +8,18 @@ const SLICE: usize = 256;
 
 /// Counts the steps of one request, and lets others have their turn after so many.
 #[derive(Debug, Default)]
-pub(crate) struct Pace {
+pub struct Pace {
     steps: usize,
 }
 
 impl Pace {
     /// One step is to be taken.
-    pub(crate) async fn step(&mut self) {
+    pub async fn step(&mut self) {
         self.steps(1).await;
     }
 
     /// So many steps are to be taken at once.
-    pub(crate) async fn steps(&mut self, steps: usize) {
+    pub async fn steps(&mut self, steps: usize) {
         self.steps += steps;
         if self.steps >= SLICE {
             self.steps = 0;

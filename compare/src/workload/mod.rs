@@ -148,6 +148,7 @@ impl Workload {
     ) -> Result<Vec<Line>> {
         let Workload { kind, durability } = self;
         let run = Run { setup, peer, topic, durability, shape: kind.shape() };
+        let before = peer.server.disk_bytes();
         let parts = match kind {
             Kind::Idle => footprint::idle(setup, peer.name),
             Kind::ColdStart => footprint::cold_start(setup, peer.name),
@@ -162,6 +163,9 @@ impl Workload {
                 _ => bulk::bulk(client, &run, kind.messages(client)),
             }),
         };
+        // What one leaves to be deleted or written would slow down the next.
+        peer.server.wait_until_disk_is_below(before);
+        rustix::fs::sync();
         let lines = parts?.into_iter().map(|(part, reading)| Line { part, durability, reading });
         Ok(lines.collect())
     }
@@ -175,7 +179,6 @@ impl Run<'_> {
         work: impl FnOnce() -> Result<T>,
     ) -> Result<T> {
         let Run { setup, peer, topic, durability, shape } = *self;
-        let before = peer.server.disk_bytes();
         let settings = peer.name.topic_settings(durability);
         match settings {
             Some(mut settings) => {
@@ -189,9 +192,6 @@ impl Run<'_> {
             true => topics::delete(peer.address, topic),
             false => go::remove(setup, peer, topic),
         };
-        // What one leaves to be deleted or written would slow down the next.
-        peer.server.wait_until_disk_is_below(before);
-        rustix::fs::sync();
         let done = done?;
         removed?;
         Ok(done)

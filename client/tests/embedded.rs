@@ -50,6 +50,33 @@ fn a_topic_that_takes_small_batches_only_takes_everything() {
 }
 
 #[test]
+fn a_topic_made_anew_with_fewer_partitions_gets_its_records_into_those() {
+    everywhere(|client| async move {
+        client.admin().create_topic(NewTopic::named("t").partitions(8)).await.unwrap();
+        let producer = client.producer().build().await.unwrap();
+        let send = async |key: u8| {
+            within(producer.send(NewRecord::to("t").key(&[key]).value(b"v")).await.unwrap()).await
+        };
+        for key in 0..8 {
+            send(key).await.unwrap();
+        }
+        client.admin().delete_topic("t").await.unwrap();
+        client.admin().create_topic(NewTopic::named("t").partitions(2)).await.unwrap();
+        // It learns of that by what is refused.
+        for _ in 0..5 {
+            let _ = send(0).await;
+        }
+        for key in 0..20 {
+            assert!(send(key).await.unwrap().partition < 2);
+        }
+        for _ in 0..5 {
+            let sent = producer.send(NewRecord::to("t").value(b"v")).await.unwrap();
+            assert!(within(sent).await.unwrap().partition < 2);
+        }
+    });
+}
+
+#[test]
 fn many_records_arrive_once_and_in_order() {
     everywhere(|client| async move {
         client.admin().create_topic(NewTopic::named("t").partitions(3)).await.unwrap();

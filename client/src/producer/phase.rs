@@ -67,6 +67,34 @@ impl Transactions {
         state.phase = phase;
     }
 
+    /// Begins to commit it, if it is open. Gives how far it was.
+    pub(super) fn start_commit(&self) -> Phase {
+        let mut state = self.state.lock();
+        let before = state.phase.clone();
+        if matches!(before, Phase::Open) {
+            state.phase = Phase::Committing { asked: false };
+        }
+        before
+    }
+
+    /// Ends one that is being committed and that nothing was made part of. Gives whether it was.
+    pub(super) fn end_untouched(&self) -> bool {
+        let mut state = self.state.lock();
+        let untouched = !state.touched && matches!(state.phase, Phase::Committing { asked: false });
+        if untouched {
+            state.phase = Phase::Ready;
+        }
+        untouched
+    }
+
+    /// Does something that must not come after the transaction's end.
+    pub(super) fn while_open(&self, act: impl FnOnce()) {
+        let state = self.state.lock();
+        if matches!(state.phase, Phase::Open) {
+            act();
+        }
+    }
+
     /// The broker is about to be asked to commit it. Gives whether it was before, without a word on
     /// what became of that; or why it fails, and whether it is over.
     pub(super) fn ask(&self) -> Result<bool, (Error, bool)> {
@@ -144,8 +172,8 @@ impl Transactions {
 /// damaged.
 pub(super) fn in_doubt(error: Error) -> Error {
     match error.kind() {
-        Kind::Refused | Kind::Retry => Error::CommitUnknown(Arc::new(error)),
-        Kind::Unknown | Kind::Closed => error,
+        Kind::Refused | Kind::Retry | Kind::Closed => Error::CommitUnknown(Arc::new(error)),
+        Kind::Unknown => error,
     }
 }
 

@@ -46,6 +46,9 @@ pub(super) struct TopicQueue {
 pub(super) struct TopicState {
     pub(super) id: TopicId,
     pub(super) partitions: Vec<PartitionQueue>,
+    /// How many of them records go to now: a topic made anew may have fewer than the one before, of
+    /// which there may still be batches under way.
+    count: usize,
     /// Where records without a key go until that partition's batch is sent.
     sticky: usize,
     sticky_used: bool,
@@ -71,6 +74,7 @@ impl TopicQueue {
         let mut state = TopicState {
             id: info.id,
             partitions: Vec::new(),
+            count: 0,
             sticky: seed % (info.partitions.max(1) as usize),
             sticky_used: false,
             batch_bytes,
@@ -217,14 +221,16 @@ impl TopicState {
             // Another topic of the same name, which knows nothing of what the old one was sent.
             self.partitions.iter_mut().for_each(|queue| queue.restart(identity));
             self.batch_bytes = self.batch_bytes_max;
+            self.count = 0;
         }
         self.id = info.id;
         self.stale = false;
         self.loaded = now;
-        let count = info.partitions as usize;
-        while self.partitions.len() < count {
+        self.count = self.count.max(info.partitions as usize);
+        while self.partitions.len() < self.count {
             self.partitions.push(PartitionQueue::new(identity));
         }
+        self.sticky %= self.count.max(1);
     }
 
     /// Makes later batches no larger than this.
@@ -235,7 +241,7 @@ impl TopicState {
     /// The partition that a record goes to.
     #[inline]
     fn choose(&mut self, record: &NewRecord<'_>) -> Result<usize, Refusal> {
-        let count = self.partitions.len();
+        let count = self.count;
         match (record.partition, record.key) {
             (Some(partition), _) if (partition as usize) < count => Ok(partition as usize),
             (Some(partition), _) => Err(Refusal::Failed(Error::invalid(format_args!(

@@ -52,7 +52,8 @@ impl Producer {
         let (core, all) = self.transactional()?;
         all.begin()?;
         core.renew_all();
-        core.set_shut(false);
+        // Another clone may have ended it already, and shut it.
+        all.while_open(|| core.set_shut(false));
         Ok(())
     }
 
@@ -157,23 +158,18 @@ impl Producer {
     pub async fn commit(&self) -> Result<()> {
         let (core, all) = self.transactional()?;
         let _one_at_a_time = all.ending.lock().await;
-        match all.phase() {
+        match all.start_commit() {
             Phase::Ready => {
                 return Err(Error::invalid("no transaction is open: call begin() first"));
             }
             Phase::Fenced(error) => return Err(error),
             Phase::Failed { cause, over } => return Err(self.failed(core, all, cause, over).await),
-            Phase::Open => all.set(Phase::Committing { asked: false }),
-            Phase::Committing { .. } => {}
+            Phase::Open | Phase::Committing { .. } => {}
         }
         core.set_shut(true);
         core.wait_for_senders();
         self.flush().await;
-        if let Phase::Failed { cause, over } = all.phase() {
-            return Err(self.failed(core, all, cause, over).await);
-        }
-        if !all.is_touched() {
-            all.set(Phase::Ready);
+        if all.end_untouched() {
             return Ok(());
         }
         let asked = match all.ask() {

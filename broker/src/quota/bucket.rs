@@ -5,6 +5,10 @@ use std::time::Duration;
 /// A client that was silent may send what a second's rate allows at once.
 const BURST: Duration = Duration::from_secs(1);
 
+/// The longest that may be owed: who has sent too much on many connections at once is not punished
+/// for days.
+const DEBT_MAX: Duration = Duration::from_secs(600);
+
 /// A bucket that is filled at a steady rate, and may be overdrawn: who takes more than is in it waits
 /// afterwards, not before.
 #[derive(Clone, Copy, Debug, Default)]
@@ -19,7 +23,7 @@ impl Bucket {
         let cost = u128::from(bytes) * 1_000_000_000 / u128::from(rate.max(1));
         let cost = Duration::from_nanos(u64::try_from(cost).unwrap_or(u64::MAX));
         let from = self.paid_at.max(now.saturating_sub(BURST));
-        self.paid_at = from.saturating_add(cost);
+        self.paid_at = from.saturating_add(cost).min(now.saturating_add(DEBT_MAX));
         self.owed(now)
     }
 
@@ -67,6 +71,13 @@ mod tests {
     fn nothing_overflows() {
         let mut bucket = Bucket::default();
         bucket.take(ms(1), u64::MAX, 1);
-        assert!(bucket.take(ms(1), u64::MAX, 0) > ms(1_000_000));
+        assert_eq!(bucket.take(ms(1), u64::MAX, 0), DEBT_MAX);
+    }
+
+    #[test]
+    fn no_more_is_owed_than_can_be_waited_for() {
+        let mut bucket = Bucket::default();
+        (0..20).for_each(|_| assert!(bucket.take(ms(1), 1_000_000, 10_000) <= DEBT_MAX));
+        assert_eq!(bucket.take(DEBT_MAX + ms(1), 10_000, 10_000), ms(1000));
     }
 }

@@ -36,7 +36,7 @@ pub(crate) fn write(findings: &Findings, path: &Path) -> Result<()> {
     fs::write(path, markdown(findings)?).with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// The document. Its plots are where [`write`] puts them.
+/// The document. Its plots are where [`write()`] puts them.
 pub(crate) fn markdown(findings: &Findings) -> Result<String> {
     let mut text = String::from("# Onrush beside its peers\n\n");
     introduction(&mut text, findings);

@@ -276,6 +276,24 @@ fn who_is_muted_is_not_too_slow() {
     assert_eq!(socket.receive::<ApiVersionsResponse>(3).0, 2);
 }
 
+/// Kept until that is paid for, it would use up the byte budget of all.
+#[test]
+fn what_comes_with_what_goes_over_a_quota_is_taken() {
+    let config = Config::ephemeral().manual_clock().kafka(|options| options.idle_timeout = None);
+    let served = Served::new(config);
+    served.topic("t", 1);
+    let mut socket = served.open();
+    limit(&mut socket);
+    let behind = [frame(&heavy(), PRODUCE, 2), frame(&hello(), 3, 3)].concat();
+    socket.send(&[&frame(&heavy(), PRODUCE, 1), &behind[..]].concat());
+    for correlation in [1, 2] {
+        let (got, answer) = socket.receive::<ProduceResponse>(PRODUCE);
+        assert_eq!((got, only(&answer).error_code), (correlation, 0));
+        assert_eq!(answer.throttle_time_ms, LONGEST_MUTE_MS);
+    }
+    assert_eq!(socket.receive::<ApiVersionsResponse>(3).0, 3);
+}
+
 #[test]
 fn nobody_is_let_go_where_that_is_not_wanted() {
     let config = Config::ephemeral().manual_clock().kafka(|options| options.idle_timeout = None);

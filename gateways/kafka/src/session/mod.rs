@@ -104,7 +104,9 @@ impl Session {
     /// Takes one whole frame: begins it, or keeps it until those before it are answered.
     fn frame(&mut self, turn: &mut Turn, source: Source) {
         let head = Head::read(source.bytes(turn));
-        if self.queue.may_begin(head) && !self.is_muted() {
+        // What came with the read that went over a quota is taken still: kept until that is paid
+        // for, it would use up the byte budget of all.
+        if self.queue.may_begin(head) {
             return self.begin(turn, head, source);
         }
         self.queue.waiting.push(source, turn, self.context.broker.budget());
@@ -189,9 +191,6 @@ impl Session {
                     Poll::Ready(result) => self.joined(result),
                 },
                 _ => {}
-            }
-            if self.is_muted() {
-                return false;
             }
             let shared = Rc::clone(&self.shared);
             let mut turn = shared.turn.borrow_mut();

@@ -85,10 +85,6 @@ impl ReceiveBuffer {
             self.chunk_bytes = need;
             self.used.clear();
         }
-        // If nothing points into this one any more, it is the likeliest to be in a cache.
-        if self.current.capacity() > 0 && self.current.try_reclaim(self.chunk_bytes - have) {
-            return;
-        }
         let mut next = self.reused(self.chunk_bytes);
         next.extend_from_slice(&self.current);
         let mut old = std::mem::replace(&mut self.current, next);

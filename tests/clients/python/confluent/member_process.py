@@ -25,7 +25,7 @@ CLASSIC = {"session.timeout.ms": 3000, "heartbeat.interval.ms": 300}
 
 class Member:
     def __init__(self, history, bootstrap, topic, group, kind):
-        self.history, self.topic = History(history), topic
+        self.name, self.history, self.topic = history, History(history), topic
         self.generation, self.changed = 0, False
         self.done, self.received = {}, 0
         settings = {
@@ -51,9 +51,11 @@ class Member:
         self.changed = True
         self.known()
 
-    def revoked(self, _consumer, _partitions):
+    def revoked(self, _consumer, partitions):
         self.changed = True
         self.commit()
+        for one in partitions:
+            self.done.pop(one.partition, None)
 
     def lost(self, _consumer, _partitions):
         # Others may have them already.
@@ -66,14 +68,16 @@ class Member:
             return
         began, generation = now(), self.known()
         offsets = [TopicPartition(self.topic, at, end) for at, end in self.done.items()]
-        self.done = {}
         try:
             accepted = self.consumer.commit(offsets=offsets, asynchronous=False)
-        except KafkaException:
-            # Whoever comes next receives them again.
+        except KafkaException as error:
+            # A rebalance goes on, or the group has others by now. Who keeps its partitions, as members of a
+            # cooperative group do, commits them the next time: nobody else receives these records again.
+            print(f"{self.name}: {error}, of {self.done}", file=sys.stderr, flush=True)
             return
         for one in accepted:
             if one.error is None:
+                del self.done[one.partition]
                 self.history.note("C", generation, began, one.partition, one.offset)
 
     def run(self):

@@ -149,7 +149,8 @@ def main():
             if not slot.runs():
                 slot.start()
         records.end()
-        check("the group comes to the end", until(lambda: committed() == records.counts, 90), committed())
+        until(lambda: committed() == records.counts, 90)
+        equal("the group comes to the end", committed(), records.counts)
         until(lambda: all(slot.has_begun() for slot in slots))
         for slot in slots:
             slot.tell(signal.SIGTERM)

@@ -123,6 +123,11 @@ pub struct Held {
 }
 
 impl Held {
+    /// How much is held.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// Changes how much is held.
     pub fn resize(&mut self, bytes: u64) {
         if bytes > self.bytes {

@@ -1,9 +1,9 @@
 //! Clients with a quota, against the real program: they are told to wait, and are made to.
 
+use std::io::Write as _;
 use std::net::TcpStream;
 use std::time::Duration;
 
-use onrush_kafka_protocol::Uuid;
 use onrush_kafka_protocol::messages::{
     AlterClientQuotasRequest, AlterClientQuotasRequestEntityData,
     AlterClientQuotasRequestEntryData, AlterClientQuotasResponse, ApiVersionsRequest,
@@ -16,6 +16,7 @@ use onrush_kafka_protocol::messages::{
     ShareFetchRequestFetchTopic, ShareFetchResponse, ShareGroupHeartbeatRequest,
     ShareGroupHeartbeatResponse, TopicProduceData,
 };
+use onrush_kafka_protocol::{Uuid, request_frame};
 use onrush_protocol::request as native;
 use onrush_protocol::wire::Maybe;
 use onrush_record::batch::{BatchBuilder, Codec};
@@ -175,6 +176,42 @@ fn a_rate_is_kept_however_much_comes_at_once() {
     send(&mut one, Some("slow"), &fetch(), 11);
     let answer: FetchResponse = receive(&mut one, 11);
     assert!(fetched(&answer) > 2 * RECORD);
+}
+
+#[test]
+fn half_a_request_of_who_is_made_to_wait_holds_up_nobody_else() {
+    let data = tempfile::tempdir().expect("a fresh directory");
+    let config = data.path().join("onrush.toml");
+    // Less than half of the request.
+    std::fs::write(&config, "[broker]\nmemory_budget_bytes = 10000\n").expect("written");
+    let config = config.to_str().expect("a path that can be said");
+    let options = ServeOptions::at(&data.path().join("data")).with("--config").with(config);
+    let broker = BrokerProcess::start(options);
+    broker.create("t", &[]);
+    limit(&broker, "slow", 1000.0);
+    let mut other = broker.connect();
+    send(&mut other, Some("other"), &produce(), 7);
+    let _: ProduceResponse = receive(&mut other, 7);
+
+    let mut request = Vec::new();
+    request_frame(&produce(), 7, 1, Some("slow"), &mut request).expect("it can be said");
+    let (half, rest) = request.split_at(request.len() / 2);
+    let mut slow = broker.connect();
+    slow.write_all(&[&request[..], half].concat()).expect("it takes bytes");
+    let answer: ProduceResponse = receive(&mut slow, 7);
+    assert!(answer.throttle_time_ms > 20_000, "{}", answer.throttle_time_ms);
+
+    other.set_read_timeout(Some(Duration::from_secs(10))).expect("it may be set");
+    for _ in 0..3 {
+        send(&mut other, Some("other"), &produce(), 7);
+        let _: ProduceResponse = receive(&mut other, 7);
+    }
+
+    // What had come of it is not lost.
+    limit(&broker, "slow", 1e9);
+    slow.write_all(rest).expect("it takes bytes");
+    let answer: ProduceResponse = receive(&mut slow, 7);
+    assert_eq!(answer.responses[0].partition_responses[0].base_offset, 5);
 }
 
 #[test]

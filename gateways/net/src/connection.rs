@@ -42,6 +42,7 @@ pub(crate) fn start<S: Service>(shared: &Rc<Shared>, service: &S, socket: StdStr
         stream,
         session,
         shared: Rc::clone(shared),
+        read_max: shared.turn.borrow().read_max(),
         tail: Tail::default(),
         tail_since: None,
         held_up: false,
@@ -65,6 +66,8 @@ struct Connection<C> {
     stream: TcpStream,
     session: C,
     shared: Rc<Shared>,
+    /// How much one read brings at most.
+    read_max: usize,
     tail: Tail,
     /// When the incomplete frame in `tail` began.
     tail_since: Option<Duration>,
@@ -180,8 +183,12 @@ impl<C: Conversation> Connection<C> {
         if !self.session.may_receive() {
             // Who does not go on must not keep others from it, such as a peer that reads no answers.
             self.overdraft = None;
+            if self.session.is_muted() {
+                self.tail.pause(self.read_max);
+            }
             return false;
         }
+        self.tail.resume();
         let budget = self.shared.broker.budget();
         if !self.session.is_budgeted() || budget.admit(self.session.signal()) {
             self.overdraft = None;

@@ -58,6 +58,11 @@ pub trait Conversation: 'static {
     /// the signal fires once that changes, or the outbox has to drain first.
     fn may_receive(&mut self) -> bool;
 
+    /// Whether nothing is taken because the peer has used up what it may.
+    fn is_muted(&mut self) -> bool {
+        false
+    }
+
     /// Whether the peer has produced: then the broker's byte budget decides, too.
     fn is_budgeted(&self) -> bool;
 

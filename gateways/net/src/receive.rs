@@ -65,9 +65,31 @@ impl Tail {
         if self.frame_len.is_none() {
             self.frame_len = frame_len(self.bytes())?;
         }
-        let held = self.held.get_or_insert_with(|| budget.hold(0));
-        held.resize(self.filled as u64);
+        self.held.get_or_insert_with(|| budget.hold(0));
+        self.resume();
         Ok(())
+    }
+
+    /// Its connection is muted: for minutes, it may be. What has come with one read, which was at most
+    /// `read_max`, counts as held no more until it goes on, for others would wait for it. The memory
+    /// is bounded all the same: by that much for each connection that may be open, less than what the
+    /// kernel may keep of it. So the buffer is cut to what it has. What is beyond still counts.
+    pub(crate) fn pause(&mut self, read_max: usize) {
+        let counts = self.filled.saturating_sub(read_max);
+        if let Some(held) = &mut self.held
+            && held.bytes() > counts as u64
+        {
+            self.buffer.truncate(self.filled);
+            self.buffer.shrink_to_fit();
+            held.resize(counts as u64);
+        }
+    }
+
+    /// All of it counts as held, again.
+    pub(crate) fn resume(&mut self) {
+        if let Some(held) = &mut self.held {
+            held.resize(self.filled as u64);
+        }
     }
 
     /// Where the frame goes on: as much as it misses, but at most as much again as has arrived.

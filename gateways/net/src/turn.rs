@@ -202,6 +202,11 @@ impl Turn {
         (self.filled, &mut self.hot[self.filled..])
     }
 
+    /// How much one read brings at most.
+    pub(crate) fn read_max(&self) -> usize {
+        self.hot.len()
+    }
+
     /// What was read there.
     pub fn received(&self, range: Range<usize>) -> &[u8] {
         &self.hot[range]

@@ -203,7 +203,7 @@ impl Session {
 
 impl Session {
     /// Whether nothing is taken from the client now.
-    fn is_muted(&self) -> bool {
+    fn over_quota(&self) -> bool {
         self.context.muted_until().is_some()
     }
 
@@ -246,7 +246,11 @@ impl Conversation for Session {
             && self.queue.waiting.is_empty()
             && self.queue.running.len() < self.context.options.in_flight_max as usize
             && self.outbox.encoded_len() < self.context.options.outbox_bytes_max
-            && !self.is_muted()
+            && !self.over_quota()
+    }
+
+    fn is_muted(&mut self) -> bool {
+        self.over_quota()
     }
 
     fn is_budgeted(&self) -> bool {
@@ -293,7 +297,7 @@ impl Conversation for Session {
     }
 
     fn was_told_to_wait(&self) -> bool {
-        self.is_muted()
+        self.over_quota()
     }
 
     fn idle_too_long(&mut self) {

@@ -389,7 +389,11 @@ impl Conversation for Session {
             && self.joins.is_empty()
             && unanswered < self.options.in_flight_max as usize
             && self.outbox.encoded_len() < self.options.outbox_bytes_max
-            && !self.is_muted()
+            && !self.over_quota()
+    }
+
+    fn is_muted(&mut self) -> bool {
+        self.over_quota()
     }
 
     fn is_budgeted(&self) -> bool {

@@ -36,7 +36,7 @@ impl Session {
     }
 
     /// Whether nothing is taken from the client now.
-    pub(super) fn is_muted(&mut self) -> bool {
+    pub(super) fn over_quota(&mut self) -> bool {
         self.throttle.muted_until(&self.broker).is_some()
     }
 

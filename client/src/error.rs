@@ -63,6 +63,10 @@ pub enum Error {
     /// Whether the transaction was committed is not known, and the broker does not say now.
     #[error("whether the transaction was committed is not known: {0}")]
     CommitUnknown(Arc<Error>),
+    /// Whether the record was appended is not known: an answer was lost, and what came of sending it
+    /// again is no word on what the broker did before.
+    #[error("whether the record was appended is not known: {0}")]
+    DeliveryUnknown(Arc<Error>),
     /// The record was not sent: its transaction was aborted before.
     #[error("the transaction was aborted before the record was sent")]
     Aborted,
@@ -150,7 +154,7 @@ impl Error {
             Self::Lost(_) | Self::Unanswered(_) | Self::Garbled(_) => Kind::Unknown,
             Self::Expired(expired) if expired.may_have_happened => Kind::Unknown,
             Self::Expired(_) => Kind::Retry,
-            Self::CommitUnknown(_) => Kind::Unknown,
+            Self::CommitUnknown(_) | Self::DeliveryUnknown(_) => Kind::Unknown,
             Self::Fenced(fenced) if fenced.may_have_happened => Kind::Unknown,
             Self::Corrupt(_)
             | Self::Invalid(_)
@@ -161,10 +165,11 @@ impl Error {
         }
     }
 
-    /// The broker's code, if it was the broker that said no.
+    /// The broker's code, if it was the broker that said no, whatever it may have done before.
     pub fn code(&self) -> Option<ErrorCode> {
         match self {
             Self::Broker(answered) => Some(answered.error.code),
+            Self::DeliveryUnknown(last) => last.code(),
             _ => None,
         }
     }

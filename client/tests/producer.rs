@@ -242,6 +242,26 @@ async fn without_idempotence_an_unknown_outcome_is_told() {
 }
 
 #[tokio::test]
+async fn no_refusal_after_a_lost_answer_tells_that_nothing_happened() {
+    for (lost, appended) in [(Fault::LoseAfter, 1), (Fault::LoseBefore, 0)] {
+        for code in [ErrorCode::BATCH_TOO_LARGE, ErrorCode::UNKNOWN_PRODUCER] {
+            let fake = Fake::with_topic("t", 1);
+            let producer = producer(&fake).await;
+            fake.state().faults.extend([lost, Fault::Refuse(code)]);
+            let error = send(&producer, "0").await.await.unwrap_err();
+            assert!(matches!(error, Error::DeliveryUnknown(_)), "{error}");
+            assert_eq!((error.kind(), error.code()), (Kind::Unknown, Some(code)));
+            // Without a word lost, a refusal is one.
+            fake.state().faults.push_back(Fault::Refuse(ErrorCode::BATCH_INVALID));
+            let error = send(&producer, "1").await.await.unwrap_err();
+            assert_eq!(error.kind(), Kind::Refused, "{error}");
+            send(&producer, "2").await.await.unwrap();
+            assert_eq!(fake.values(0), ["0", "2"][1 - appended..]);
+        }
+    }
+}
+
+#[tokio::test]
 async fn without_acks_delivery_is_leaving() {
     let fake = Fake::with_topic("t", 1);
     let producer = tuned(&fake, |builder| builder.acks(Acks::None)).await;

@@ -9,7 +9,7 @@ use onrush_record::{ProducerEpoch, ProducerId, Sequence};
 
 use super::delivery::Completion;
 use super::pool::Pool;
-use crate::error::Error;
+use crate::error::{Error, Kind};
 
 /// Who an idempotent producer is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +99,16 @@ impl Batch {
             let mut copy = BytesMut::from(&self.wire[..]);
             set_producer(&mut copy, identity.id, identity.epoch, first_sequence);
             self.wire = copy.freeze();
+        }
+    }
+
+    /// What to say of it when it ends with this. Once an answer was lost, no refusal tells that it was
+    /// not appended before.
+    pub(super) fn told(&self, error: Error) -> Error {
+        match error.kind() {
+            Kind::Unknown => error,
+            _ if self.may_have_happened => Error::DeliveryUnknown(Arc::new(error)),
+            _ => error,
         }
     }
 

@@ -169,7 +169,7 @@ impl Core {
     /// Fails what was not sent yet, and waits for the answers to what was; nothing is sent again.
     pub(super) async fn drop_unsent(&self) {
         let _giving_up = GivingUp::new(self);
-        self.fail_unsent(|_| Error::Aborted);
+        self.fail_unsent(&Error::Aborted);
         self.flushed().await;
     }
 
@@ -351,20 +351,21 @@ impl Core {
     /// Fails everything: the link's task is gone.
     pub(super) fn fail_all(&self) {
         self.close();
-        self.fail_unsent(|batch| match (batch.may_have_happened, &batch.last_error) {
-            (true, Some(error)) => error.clone(),
-            _ => Error::Closed,
-        });
+        self.fail_unsent(&Error::Closed);
     }
 
-    /// Fails all that is not under way.
-    fn fail_unsent(&self, why: impl Fn(&Batch) -> Error) {
+    /// Fails all that is not under way: because of `why`, unless it was sent before and may have
+    /// been appended then.
+    fn fail_unsent(&self, why: &Error) {
         for topic in self.all_topics() {
             let partitions = topic.state.lock().partitions.len();
             for partition in 0..partitions {
                 let rest = topic.state.lock().partitions[partition].drain();
                 for batch in rest {
-                    let error = why(&batch);
+                    let error = match &batch.last_error {
+                        Some(last) if batch.may_have_happened => batch.told(last.clone()),
+                        _ => why.clone(),
+                    };
                     self.finish(&topic, partition, batch, Err(error));
                 }
             }

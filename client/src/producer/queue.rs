@@ -192,6 +192,7 @@ impl PartitionQueue {
             Err(error) => error,
         };
         if giving_up {
+            let error = batch.told(error);
             return Some((batch, Err(error)));
         }
         let numbered = batch.identity != Identity::NONE;
@@ -230,6 +231,7 @@ impl PartitionQueue {
             }
             _ => {
                 self.give_back_sequence(&batch);
+                let error = batch.told(error);
                 Some((batch, Err(error)))
             }
         }

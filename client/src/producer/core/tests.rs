@@ -54,6 +54,10 @@ fn core() -> Arc<Core> {
     Core::new(LinkShared::new(link), &settings, None)
 }
 
+fn topic_t() -> TopicInfo {
+    TopicInfo { name: Arc::from("t"), id: TopicId::new([1; 16]), partitions: 1 }
+}
+
 fn of_epoch(epoch: i16) -> Identity {
     Identity::transactional(ProducerId::new(1), ProducerEpoch::new(epoch))
 }
@@ -62,7 +66,7 @@ fn of_epoch(epoch: i16) -> Identity {
 fn a_topic_learned_while_the_next_transaction_begins_is_of_that_one() {
     let core = core();
     core.set_identity(of_epoch(1));
-    let info = TopicInfo { name: Arc::from("t"), id: TopicId::new([1; 16]), partitions: 1 };
+    let info = topic_t();
     // begin() looks through the topics, while another clone is about to add one.
     let looking = core.topics.read();
     std::thread::scope(|scope| {
@@ -102,4 +106,23 @@ fn what_was_for_a_topic_that_is_gone_gives_back_no_number_of_the_new_one() {
     assert!(queue.settle(old, Err(gone), Duration::ZERO, false).is_some());
     // Under the number of one before, the broker would take it for that one sent again.
     assert_eq!(send(&mut queue).first_sequence, Sequence::new(1));
+}
+
+#[test]
+fn what_may_have_been_appended_is_not_told_to_be_refused_when_all_ends() {
+    let core = core();
+    core.set_identity(of_epoch(1));
+    core.learn(&topic_t()).expect("it has a partition");
+    let record = NewRecord::to("t").value(b"x");
+    let delivery = core.append(&record).expect("there is room");
+    let topic = core.all_topics().pop().expect("it was added");
+    let again = WireError::new(ErrorCode::NOT_OWNER, "later");
+    for error in [Error::lost("nowhere", "gone"), Error::broker("produce", again)] {
+        let queue = &mut topic.state.lock().partitions[0];
+        let Next::Send(batch) = queue.next(Duration::MAX, &LIMITS, true) else { panic!() };
+        assert!(queue.settle(batch, Err(error), Duration::ZERO, false).is_none());
+    }
+    core.fail_all();
+    let error = delivery.try_outcome().expect("it has ended").expect_err("it failed");
+    assert_eq!(error.kind(), crate::error::Kind::Unknown, "{error}");
 }

@@ -43,6 +43,8 @@ pub mod features {
     pub const EXPECTED_OFFSET: u64 = 1 << 2;
     /// Transactions: opcodes 60 to 69, and the flag of `Produce` that joins one.
     pub const TRANSACTIONS: u64 = 1 << 3;
+    /// The pushed `Throttle`.
+    pub const THROTTLE: u64 = 1 << 4;
     /// Every feature this crate knows.
-    pub const ALL: u64 = SUBSCRIBE | GROUPS | EXPECTED_OFFSET | TRANSACTIONS;
+    pub const ALL: u64 = SUBSCRIBE | GROUPS | EXPECTED_OFFSET | TRANSACTIONS | THROTTLE;
 }

@@ -51,6 +51,8 @@ opcodes! {
     2 Ping,
     /// Asks for brokers, topics and partitions.
     3 Metadata,
+    /// Pushed by the broker: it reads nothing from this connection for a while.
+    4 Throttle,
     /// Appends record batches.
     10 Produce,
     /// Reads record batches, waiting for some if asked.

@@ -75,7 +75,9 @@ macro_rules! requests {
             pub fn decode(opcode: Opcode, body: &[u8]) -> Result<Self, DecodeError> {
                 match opcode {
                     $(Opcode::$name => $message::decode(body).map(Self::$name),)+
-                    Opcode::Deliver => Err(DecodeError::WrongDirection(opcode.name())),
+                    Opcode::Deliver | Opcode::Throttle => {
+                        Err(DecodeError::WrongDirection(opcode.name()))
+                    }
                 }
             }
         }

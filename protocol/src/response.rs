@@ -18,7 +18,8 @@ pub use crate::messages::offsets::{
     ListOffsetsPartResponse, ListOffsetsResponse,
 };
 pub use crate::messages::session::{
-    BrokerInfo, HelloResponse, MetadataResponse, PartitionMetadata, PingResponse, TopicMetadata,
+    BrokerInfo, HelloResponse, MetadataResponse, PartitionMetadata, PingResponse, Throttle,
+    TopicMetadata,
 };
 pub use crate::messages::topics::{
     AlterTopicsResponse, ConfigSource, ConfigValue, CreateTopicsResponse, CreatedTopic,
@@ -88,7 +89,7 @@ macro_rules! responses {
                     $(Opcode::$name => {
                         Ok(Reply::<$message>::decode(body)?.map(Self::$name))
                     })+
-                    Opcode::Deliver | Opcode::Credit => {
+                    Opcode::Deliver | Opcode::Throttle | Opcode::Credit => {
                         Err(DecodeError::WrongDirection(opcode.name()))
                     }
                 }
@@ -194,6 +195,24 @@ pub fn encode_reply_frame<R: crate::request::RequestMessage>(
     encode_frame(out, R::OPCODE, FLAG_RESPONSE, correlation, payload_length, |out| {
         reply.put(out);
     });
+}
+
+impl Throttle {
+    /// Appends the push frame. Its correlation id is 0.
+    pub fn encode_frame(&self, out: &mut BytesMut) {
+        encode_frame(out, Opcode::Throttle, FLAG_PUSH, 0, 0, |out| self.encode(out));
+    }
+
+    /// Decodes the push in a frame whose header is `header`.
+    pub fn from_frame(header: &FrameHeader, body: &[u8]) -> Result<Self, DecodeError> {
+        if header.opcode != Opcode::Throttle.code() || !header.is_push() {
+            return Err(DecodeError::WrongDirection("this push"));
+        }
+        match header.payload_len() {
+            0 => Self::decode(body),
+            payload => Err(DecodeError::UnexpectedPayload { payload }),
+        }
+    }
 }
 
 impl Deliver {

@@ -28,7 +28,8 @@ impl Native {
         let hello = HelloRequest {
             version_min: PROTOCOL_VERSION,
             version_max: PROTOCOL_VERSION,
-            features: features::ALL,
+            // It heeds no quota.
+            features: features::ALL & !features::THROTTLE,
             client_name: client.to_owned(),
             client_version: "1".to_owned(),
             max_frame: 64 << 20,

@@ -1,9 +1,13 @@
 //! Clients with a quota, against the real program: they are told to wait, and are made to.
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use onrush_client::connector::{BoxFuture, Connection};
+use onrush_client::{Client, Connector, NewRecord, TcpConnector};
 use onrush_kafka_protocol::messages::{
     AlterClientQuotasRequest, AlterClientQuotasRequestEntityData,
     AlterClientQuotasRequestEntryData, AlterClientQuotasResponse, ApiVersionsRequest,
@@ -155,6 +159,11 @@ fn a_rate_is_kept_however_much_comes_at_once() {
     send(&mut one, Some("slow"), &produce(), 7);
     let answer: ProduceResponse = receive(&mut one, 7);
     assert!(answer.throttle_time_ms > 28_000, "{}", answer.throttle_time_ms);
+    // On another connection, the client owes that all the same.
+    let mut anew = broker.connect();
+    send(&mut anew, Some("slow"), &produce(), 7);
+    let answer: ProduceResponse = receive(&mut anew, 7);
+    assert!(answer.throttle_time_ms > 55_000, "{}", answer.throttle_time_ms);
     // One answer has no more than ten seconds' worth, but for one batch.
     send(&mut other, Some("slow"), &fetch(), 11);
     let answer: FetchResponse = receive(&mut other, 11);
@@ -358,4 +367,53 @@ fn clients_of_the_native_protocol_are_made_to_wait() {
     let (_, records) = slow.receive();
     assert!(records.len() > RECORD);
     has_passed(since, cost(given, rate));
+}
+
+/// Counts the connections that a client opens.
+#[derive(Debug)]
+struct Counting {
+    tcp: TcpConnector,
+    opened: AtomicUsize,
+}
+
+impl Connector for Counting {
+    fn connect(&self) -> BoxFuture<'_, io::Result<Connection>> {
+        self.opened.fetch_add(1, Ordering::SeqCst);
+        self.tcp.connect()
+    }
+
+    fn address(&self) -> String {
+        self.tcp.address()
+    }
+}
+
+#[test]
+fn a_native_producer_waits_for_longer_than_requests_may_take() {
+    let rate = 20_000.0;
+    let data = tempfile::tempdir().expect("a fresh directory");
+    let broker = broker(&data, 0);
+    limit(&broker, "slow", rate);
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let tcp = TcpConnector::new([broker.native()]);
+    let counting = Arc::new(Counting { tcp, opened: AtomicUsize::new(0) });
+    let connector: Arc<dyn Connector> = Arc::<Counting>::clone(&counting);
+    runtime.block_on(async {
+        // A third of what each record is waited for.
+        let patience = Duration::from_millis(500);
+        let client = Client::builder().client_id("slow").request_timeout(patience);
+        let client = client.connector(connector).connect().await.expect("it is there");
+        let producer = client.producer().linger(Duration::ZERO).build().await.expect("it may");
+        let since = SystemClock.monotonic();
+        for records in 0..3 {
+            let record = NewRecord::to("t").value(&[7; RECORD]);
+            let delivery = producer.send(record).await.expect("it is taken");
+            delivery.await.expect("it arrives");
+            if records > 0 {
+                has_passed(since, cost(records * RECORD, rate));
+            }
+        }
+    });
+    // One for what callers ask, one for the producer, and none given up.
+    assert_eq!(counting.opened.load(Ordering::SeqCst), 2);
 }

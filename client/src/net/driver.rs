@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use onrush_protocol::response::Throttle;
 use onrush_protocol::{FrameHeader, Opcode};
 use onrush_sys::Sleep;
 
@@ -36,6 +37,9 @@ struct Traffic {
     leaving: VecDeque<Frame>,
     pending: HashMap<u32, Pending>,
     next_correlation: u32,
+    /// No answer has to come before this: the broker reads nothing for a while, and then each has its
+    /// time. Whether it is still there, the transport finds out.
+    patient_until: Duration,
 }
 
 /// What a port fills while it is pumped.
@@ -75,6 +79,7 @@ impl Traffic {
         // 0 is for what is never answered.
         self.next_correlation = self.next_correlation.wrapping_add(1).max(1);
         let correlation = self.next_correlation;
+        let expires = expires.max(self.patient_until);
         self.pending.insert(correlation, Pending { opcode, expires, vital, on_answer });
         self.push(opcode, correlation, body, payload);
     }
@@ -83,6 +88,14 @@ impl Traffic {
         let payload_len = payload.iter().map(Bytes::len).sum();
         let header = FrameHeader::new(opcode, 0, correlation, body.len(), payload_len);
         self.leaving.push_back(Frame { header, body, payload });
+    }
+
+    /// Answers have their time from `until` on.
+    fn wait_until(&mut self, until: Duration, request_timeout: Duration) {
+        self.patient_until = self.patient_until.max(until.saturating_add(request_timeout));
+        for pending in self.pending.values_mut() {
+            pending.expires = pending.expires.max(self.patient_until);
+        }
     }
 
     fn earliest_expiry(&self) -> Option<Duration> {
@@ -111,6 +124,7 @@ impl Driver {
                 leaving: VecDeque::new(),
                 pending: HashMap::new(),
                 next_correlation: 0,
+                patient_until: Duration::ZERO,
             },
             arrived: VecDeque::new(),
             next_check: None,
@@ -193,7 +207,12 @@ impl Driver {
 
     fn dispatch(&mut self) {
         for frame in self.arrived.drain(..) {
-            if frame.header.is_push() {
+            if let Ok(throttle) = Throttle::from_frame(&frame.header, &frame.body) {
+                let wait = Duration::from_millis(u64::from(throttle.wait_ms));
+                let until = self.shared.now().saturating_add(wait);
+                tracing::debug!(?wait, "over its quota: the broker reads on after this");
+                self.traffic.wait_until(until, self.shared.config.request_timeout);
+            } else if frame.header.is_push() {
                 self.port.pushed(frame);
             } else if let Some(pending) = self.traffic.pending.remove(&frame.header.correlation) {
                 (pending.on_answer)(Ok(frame));
@@ -254,6 +273,7 @@ impl Driver {
     /// Ends everything that hung on the lost connection.
     fn forget(&mut self, error: &Error) {
         self.traffic.leaving.clear();
+        self.traffic.patient_until = Duration::ZERO;
         self.arrived.clear();
         for (_, pending) in self.traffic.pending.drain() {
             (pending.on_answer)(Err(error.clone()));

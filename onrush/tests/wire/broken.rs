@@ -118,6 +118,7 @@ fn unknown_and_reserved_operations_are_refused_by_name_and_the_connection_goes_o
         (69, ErrorCode::NOT_AVAILABLE, "transactions"),
         (70, ErrorCode::NOT_AVAILABLE, "authentication"),
         (Opcode::Deliver.code(), ErrorCode::UNKNOWN_OPCODE, "Deliver"),
+        (Opcode::Throttle.code(), ErrorCode::UNKNOWN_OPCODE, "Throttle"),
     ] {
         socket.send(&raw(opcode, &[]));
         let refusal = socket.receive();
@@ -134,7 +135,7 @@ fn a_body_that_does_not_decode_is_refused_and_the_connection_goes_on() {
     let (_broker, port) = broker(Config::ephemeral());
     let mut socket = Socket::open(port);
     for opcode in Opcode::ALL {
-        if *opcode == Opcode::Deliver || *opcode == Opcode::Credit {
+        if matches!(opcode, Opcode::Deliver | Opcode::Throttle | Opcode::Credit) {
             continue;
         }
         // No message begins like this and ends here.

@@ -50,6 +50,12 @@ message! {
         pub time_ms: i64,
     }
 
+    /// The client has sent more than it may.
+    pub struct Throttle {
+        /// For how long from now on nothing is read from this connection, in milliseconds. It may end sooner.
+        pub wait_ms: u32,
+    }
+
     /// Asks for brokers, topics and partitions.
     pub struct MetadataRequest {
         /// Which topics, by name or id; absent: all. An empty array: none, only the brokers.

@@ -9,8 +9,9 @@ pub(crate) mod sample;
 use bytes::BytesMut;
 
 use crate::frame::FrameHeader;
+use crate::opcode::Opcode;
 use crate::request::Request;
-use crate::response::{Deliver, Response};
+use crate::response::{Deliver, Response, Throttle};
 
 /// How often each property is tried. Miri is a thousand times slower, and may not write files.
 fn cases() -> proptest::test_runner::Config {
@@ -53,12 +54,18 @@ fn every_frame(entropy: &[u8]) -> Vec<BytesMut> {
     let deliver: Deliver = sample::Sample::sample(source);
     deliver.encode_frame(&mut out, 0);
     frames.push(out);
+    let mut out = BytesMut::new();
+    let throttle: Throttle = sample::Sample::sample(source);
+    throttle.encode_frame(&mut out);
+    frames.push(out);
     frames
 }
 
 /// Decodes a frame by whatever it says it is.
 fn decode_any(header: &FrameHeader, body: &[u8]) -> Result<(), crate::DecodeError> {
-    if header.is_push() {
+    if header.is_push() && header.opcode == Opcode::Throttle.code() {
+        Throttle::from_frame(header, body).map(drop)
+    } else if header.is_push() {
         Deliver::from_frame(header, body).map(drop)
     } else if header.is_response() {
         Response::from_frame(header, body).map(drop)

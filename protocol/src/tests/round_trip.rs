@@ -11,8 +11,8 @@ use crate::error::{ErrorCode, ErrorKind, WireError};
 use crate::opcode::{Opcode, RESERVED};
 use crate::request::*;
 use crate::response::{
-    Deliver, FetchPartResponse, FetchResponse, ProduceResponse, Response, encode_error_frame,
-    encode_reply_frame,
+    Deliver, FetchPartResponse, FetchResponse, ProduceResponse, Response, Throttle,
+    encode_error_frame, encode_reply_frame,
 };
 use crate::wire::{DecodeError, MAX_STR_LEN, Maybe, Message};
 
@@ -50,7 +50,7 @@ proptest! {
     fn errors_survive_under_every_opcode(bytes in entropy()) {
         let error = WireError::sample(&mut Source::new(&bytes));
         for opcode in Opcode::ALL {
-            if matches!(opcode, Opcode::Deliver | Opcode::Credit) {
+            if matches!(opcode, Opcode::Deliver | Opcode::Throttle | Opcode::Credit) {
                 continue;
             }
             let mut frame = BytesMut::new();
@@ -71,6 +71,14 @@ proptest! {
         let (header, body) = split(&frame);
         prop_assert_eq!(&frame[header.payload_range()], b"batch");
         prop_assert_eq!(Deliver::from_frame(&header, body), Ok(deliver));
+        prop_assert!(Throttle::from_frame(&header, body).is_err());
+
+        let throttle = Throttle::sample(&mut Source::new(&bytes));
+        let mut frame = BytesMut::new();
+        throttle.encode_frame(&mut frame);
+        let (header, body) = split(&frame);
+        prop_assert_eq!(Throttle::from_frame(&header, body), Ok(throttle));
+        prop_assert!(Deliver::from_frame(&header, body).is_err());
     }
 }
 
@@ -190,7 +198,7 @@ fn reserved_codes_are_refused_by_name() {
             assert!(answer.message.contains(name));
         }
     }
-    for code in [0, 4, 9, 19, 24, 36, 39, 80, u16::MAX] {
+    for code in [0, 5, 9, 19, 24, 36, 39, 80, u16::MAX] {
         let error = Opcode::from_code(code).unwrap_err();
         assert_eq!(error, DecodeError::UnknownOpcode(code));
         assert_eq!(WireError::from(&error).code, ErrorCode::UNKNOWN_OPCODE);

@@ -1,11 +1,13 @@
-//! Clients with a quota. The protocol has nothing to tell them to wait by, so the broker does it for
-//! them: it reads no more of who has sent too much, and who was given too much is given nothing,
-//! fetched or subscribed to, until that is paid for.
+//! Clients with a quota. They need not wait, for the broker does it for them: it reads no more of who
+//! has sent too much, and tells it; and who was given too much is given nothing, fetched or subscribed
+//! to, until that is paid for.
 
 use std::time::Duration;
 
 use onrush_broker::QuotaKind;
 use onrush_gateway_net::Conversation as _;
+use onrush_protocol::response::Throttle;
+use onrush_protocol::{Message as _, Opcode, features};
 
 use super::Session;
 
@@ -28,10 +30,17 @@ impl Session {
     pub(super) fn charge_sent(&mut self, bytes: usize) {
         let owed = self.throttle.charge(&self.broker, QuotaKind::Produce, bytes as u64);
         // What came with the same read is still taken, and charged.
-        if !self.throttle.mute(&self.broker, QuotaKind::Produce, owed).is_zero()
-            && let Some(until) = self.throttle.muted_until(&self.broker)
-        {
+        let wait = self.throttle.mute(&self.broker, QuotaKind::Produce, owed);
+        if wait.is_zero() {
+            return;
+        }
+        if let Some(until) = self.throttle.muted_until(&self.broker) {
             self.note_deadline(until);
+        }
+        // Unless told, it would give up the connection in time, and be free on the next one.
+        if self.features & features::THROTTLE != 0 {
+            let wait_ms = u32::try_from(wait.as_millis()).unwrap_or(u32::MAX).saturating_add(1);
+            self.outbox.push(Opcode::Throttle, None, |body| Throttle { wait_ms }.encode(body));
         }
     }
 

@@ -4,6 +4,8 @@
 
 mod fake;
 
+use std::pin::pin;
+
 use fake::{Fake, Fault};
 use onrush_client::{Client, Error, ErrorCode, Kind, NewRecord, Producer, TrySend};
 
@@ -122,4 +124,79 @@ async fn a_record_that_comes_during_a_commit_is_refused_by_itself() {
     assert_eq!(fake.state().ends, [true]);
     begin(&stray).await;
     producer.commit().await.unwrap();
+}
+
+/// What waits for the transaction that is open, so far as it comes without being polled again.
+async fn crossing<T>(
+    producer: &Producer,
+    fake: &Fake,
+    what: impl Future<Output = Result<T, Error>>,
+) -> Error {
+    let mut what = pin!(what);
+    assert!(futures::poll!(what.as_mut()).is_pending());
+    fake.release();
+    producer.commit().await.unwrap();
+    producer.begin().unwrap();
+    what.await.err().unwrap()
+}
+
+#[tokio::test]
+async fn what_waits_while_a_transaction_ends_is_no_part_of_the_next() {
+    let value = [b'x'; 600];
+    let record = |topic| NewRecord::to(topic).value(&value);
+    for (buffer_bytes, taken) in [(1 << 10, 1), (1 << 20, 2)] {
+        let fake = Fake::with_topic("t", 1);
+        let client = Client::builder().connector(fake.connector()).lazy().unwrap();
+        let builder = client.producer().transactional_id("a");
+        let builder = builder.batch_bytes(1 << 10).buffer_bytes(buffer_bytes);
+        let producer = builder.build().await.unwrap();
+        begin(&producer).await;
+        fake.state().hold = true;
+        for _ in 0..taken {
+            drop(producer.send(record("t")).await.unwrap());
+        }
+        if taken == 1 {
+            // There is room for another when the answer to this one has come.
+            while fake.state().produced < 2 {
+                tokio::task::yield_now().await;
+            }
+        }
+        // Otherwise a batch is full now, and whoever sends next lets it go first.
+        let error = crossing(&producer, &fake, producer.send(record("t"))).await;
+        assert!(error.to_string().contains("has ended meanwhile"), "{error}");
+        // A topic that there is not, which makes only its own transaction fail.
+        let error = crossing(&producer, &fake, producer.send(record("none"))).await;
+        assert_eq!(error.code(), Some(ErrorCode::UNKNOWN_TOPIC), "{error}");
+        producer.send(record("t")).await.unwrap().await.unwrap();
+        producer.commit().await.unwrap();
+        assert_eq!(fake.values(0).len(), 1 + taken + 1);
+    }
+}
+
+#[tokio::test]
+async fn a_second_call_that_ends_a_transaction_does_not_end_the_next() {
+    let fake = Fake::with_topic("t", 1);
+    let producer = open(&fake).await;
+    for call in 0..3 {
+        fake.state().hold = true;
+        drop(producer.send(NewRecord::to("t").value(b"held")).await.unwrap());
+        let mut first = pin!(producer.commit());
+        assert!(futures::poll!(first.as_mut()).is_pending());
+        let mut second = pin!(async {
+            match call {
+                0 => producer.commit().await,
+                1 => producer.abort().await,
+                _ => producer.send_offsets("g", &[]).await,
+            }
+        });
+        assert!(futures::poll!(second.as_mut()).is_pending());
+        fake.release();
+        first.await.unwrap();
+        producer.begin().unwrap();
+        let error = second.await.unwrap_err();
+        assert!(error.to_string().contains("has ended meanwhile"), "{error}");
+        producer.send(NewRecord::to("t").value(b"next")).await.unwrap().await.unwrap();
+    }
+    producer.commit().await.unwrap();
+    assert_eq!(fake.state().ends, [true; 4]);
 }

@@ -153,6 +153,35 @@ impl Core {
         self.shut.store(shut || self.closed.load(Ordering::Relaxed), Ordering::Relaxed);
     }
 
+    /// Begins a transaction.
+    pub(super) fn begin(&self, all: &Transactions) -> Result<(), Error> {
+        // Else one that another clone has begun meanwhile would be numbered anew half-way.
+        let _one_at_a_time = all.beginning.lock();
+        all.begin()?;
+        // Whoever takes a topic's lock from here on sees which transaction it is.
+        self.renew_all();
+        // Another clone may have ended it already, and shut it.
+        all.while_open(|| self.set_shut(false));
+        Ok(())
+    }
+
+    /// Which transaction it is, if it has any.
+    pub(super) fn transaction(&self) -> u64 {
+        self.transactions.as_ref().map_or(0, Transactions::number)
+    }
+
+    /// Why a record for the transaction of this number is not taken now, if so. Asked under the lock
+    /// of its topic.
+    pub(super) fn check_takes(&self, transaction: u64) -> Result<(), Refusal> {
+        if self.is_shut() {
+            return Err(Refusal::Shut(self.why_shut()));
+        }
+        match &self.transactions {
+            Some(all) => all.check_number(transaction).map_err(Refusal::Shut),
+            None => Ok(()),
+        }
+    }
+
     /// Waits out whoever found it open and is putting a record into a batch right now.
     pub(super) fn wait_for_senders(&self) {
         self.all_topics().iter().for_each(|topic| drop(topic.state.lock()));
@@ -183,21 +212,29 @@ impl Core {
         topic.append_fast(self, record)
     }
 
-    /// Puts a record into its batch.
+    /// Puts a record into its batch, if `transaction` is still the one that is open.
     #[cold]
-    pub(super) fn append(&self, record: &NewRecord<'_>) -> Result<Delivery, Refusal> {
+    pub(super) fn append(
+        &self,
+        record: &NewRecord<'_>,
+        transaction: u64,
+    ) -> Result<Delivery, Refusal> {
         if self.is_shut() {
             return Err(Refusal::Shut(self.why_shut()));
         }
         match self.first.get() {
-            Some(topic) if *topic.name == *record.topic => topic.append(self, record),
-            _ => self.append_to_other(record),
+            Some(topic) if *topic.name == *record.topic => topic.append(self, record, transaction),
+            _ => self.append_to_other(record, transaction),
         }
     }
 
-    fn append_to_other(&self, record: &NewRecord<'_>) -> Result<Delivery, Refusal> {
+    fn append_to_other(
+        &self,
+        record: &NewRecord<'_>,
+        transaction: u64,
+    ) -> Result<Delivery, Refusal> {
         match self.topics.read().get(record.topic) {
-            Some(topic) => topic.append(self, record),
+            Some(topic) => topic.append(self, record, transaction),
             None => Err(Refusal::Unknown),
         }
     }
@@ -301,7 +338,7 @@ impl Core {
         let partition = u32::try_from(partition).unwrap_or(u32::MAX);
         if let Err(error) = &outcome {
             // Before anyone who waits for it hears of it.
-            self.fail_transaction(error);
+            self.fail_transaction(self.transaction(), error);
         }
         batch.completion.complete(outcome.map(|first| (partition, first)).map_err(|error| {
             tracing::debug!(topic = &*topic.name, partition, %error, "batch not delivered");

@@ -267,25 +267,32 @@ impl Producer {
     /// full; a call dropped while waiting has sent nothing.
     ///
     /// # Errors
-    /// When the topic does not exist, or the record cannot be taken whatever happens.
+    /// When the topic does not exist, the record cannot be taken whatever happens, or the transaction
+    /// that it is for ends while it waits: it never goes into the next.
     #[inline]
     pub fn send<'a>(&'a self, record: NewRecord<'a>) -> Sending<'a> {
-        Sending { producer: self, record, waiting: None, yielded: false }
+        Sending { producer: self, record, waiting: None, gave_way_in: None }
     }
 
     /// A record that is not taken makes its transaction fail; one that comes while none is open to
     /// it, such as while another clone commits it, never was part of it.
-    async fn send_slowly(&self, record: &NewRecord<'_>, refusal: Refusal) -> Result<Delivery> {
+    async fn send_slowly(
+        &self,
+        record: &NewRecord<'_>,
+        transaction: u64,
+        refusal: Refusal,
+    ) -> Result<Delivery> {
         if let Refusal::Shut(error) = refusal {
             return Err(error);
         }
-        let sent = self.send_when_possible(record, refusal).await;
-        sent.inspect_err(|error| self.inner.core.fail_transaction(error))
+        let sent = self.send_when_possible(record, transaction, refusal).await;
+        sent.inspect_err(|error| self.inner.core.fail_transaction(transaction, error))
     }
 
     async fn send_when_possible(
         &self,
         record: &NewRecord<'_>,
+        transaction: u64,
         refusal: Refusal,
     ) -> Result<Delivery> {
         let core = &self.inner.core;
@@ -297,7 +304,7 @@ impl Producer {
                 Refusal::Full => {
                     let mut room = pin!(core.room.notified());
                     room.as_mut().enable();
-                    match core.append(record) {
+                    match core.append(record, transaction) {
                         Err(Refusal::Full) => room.await,
                         Err(other) => {
                             refusal = other;
@@ -307,7 +314,7 @@ impl Producer {
                     }
                 }
             }
-            refusal = match core.append(record) {
+            refusal = match core.append(record, transaction) {
                 Ok(delivery) => return Ok(delivery),
                 Err(refusal) => refusal,
             };
@@ -328,12 +335,14 @@ impl Producer {
 
     #[cold]
     fn try_send_slowly(&self, record: &NewRecord<'_>) -> Result<Delivery, TrySend> {
-        self.inner.core.append(record).map_err(|refusal| match refusal {
+        let core = &self.inner.core;
+        let transaction = core.transaction();
+        core.append(record, transaction).map_err(|refusal| match refusal {
             Refusal::Full => TrySend::Full,
             Refusal::Unknown => TrySend::UnknownTopic,
             Refusal::Shut(error) => TrySend::Failed(error),
             Refusal::Failed(error) => {
-                self.inner.core.fail_transaction(&error);
+                core.fail_transaction(transaction, &error);
                 TrySend::Failed(error)
             }
         })
@@ -373,25 +382,28 @@ pub struct Sending<'a> {
     producer: &'a Producer,
     record: NewRecord<'a>,
     waiting: Option<BoxFuture<'a, Result<Delivery>>>,
-    yielded: bool,
+    /// Which transaction it was when this let the link's task run first, if it did.
+    gave_way_in: Option<u64>,
 }
 
 impl<'a> Sending<'a> {
     #[cold]
     fn poll_slowly(&mut self, cx: &mut Context<'_>) -> Poll<Result<Delivery>> {
-        let refusal = match self.producer.inner.core.append(&self.record) {
+        let core = &self.producer.inner.core;
+        let transaction = self.gave_way_in.unwrap_or_else(|| core.transaction());
+        let refusal = match core.append(&self.record, transaction) {
             Ok(delivery) => return Poll::Ready(Ok(delivery)),
             Err(refusal) => refusal,
         };
         let (producer, record) = (self.producer, self.record.clone());
-        let waiting = async move { producer.send_slowly(&record, refusal).await };
+        let waiting = async move { producer.send_slowly(&record, transaction, refusal).await };
         self.waiting.insert(Box::pin(waiting)).as_mut().poll(cx)
     }
 
     /// Lets the link's task run: a batch is full, and still in cache.
     #[cold]
     fn give_way(&mut self, cx: &Context<'_>) {
-        self.yielded = true;
+        self.gave_way_in = Some(self.producer.inner.core.transaction());
         cx.waker().wake_by_ref();
     }
 }
@@ -405,7 +417,10 @@ impl Future for Sending<'_> {
         if let Some(waiting) = &mut this.waiting {
             return waiting.as_mut().poll(cx);
         }
-        if !this.yielded && this.producer.inner.core.take_yield() {
+        if this.gave_way_in.is_some() {
+            return this.poll_slowly(cx);
+        }
+        if this.producer.inner.core.take_yield() {
             this.give_way(cx);
             return Poll::Pending;
         }

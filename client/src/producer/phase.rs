@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use onrush_record::TopicId;
 use parking_lot::Mutex;
@@ -30,6 +31,10 @@ pub(super) struct Transactions {
     pub(super) id: Arc<str>,
     pub(super) timeout_ms: u32,
     state: Mutex<State>,
+    /// How many were begun: which one it is. Changes under the lock of the state.
+    begun: AtomicU64,
+    /// Held by who begins one, until records are taken: one at a time.
+    pub(super) beginning: Mutex<()>,
     /// Held by who ends a transaction: one at a time.
     pub(super) ending: tokio::sync::Mutex<()>,
     /// Topics whose offsets were committed.
@@ -49,6 +54,8 @@ impl Transactions {
             id,
             timeout_ms,
             state: Mutex::new(State { phase: Phase::Ready, touched: false }),
+            begun: AtomicU64::new(0),
+            beginning: Mutex::new(()),
             ending: tokio::sync::Mutex::new(()),
             topics: Mutex::default(),
         }
@@ -107,11 +114,27 @@ impl Transactions {
         Ok(before)
     }
 
+    /// Which transaction it is, or was last. Whoever waits before it does something in one takes
+    /// this along, so that it does not do it in the next.
+    pub(super) fn number(&self) -> u64 {
+        self.begun.load(Ordering::Relaxed)
+    }
+
+    /// Whether it is still the one of this number. The answer holds under the lock of a topic where
+    /// records are taken; elsewhere while [`ending`](Self::ending) is held and it is open.
+    pub(super) fn check_number(&self, number: u64) -> Result<(), Error> {
+        match self.number() == number {
+            true => Ok(()),
+            false => Err(Error::invalid("the transaction that this was for has ended meanwhile")),
+        }
+    }
+
     /// Opens one, if none is.
     pub(super) fn begin(&self) -> Result<(), Error> {
         let mut state = self.state.lock();
         match &state.phase {
             Phase::Ready => {
+                self.begun.fetch_add(1, Ordering::Relaxed);
                 state.phase = Phase::Open;
                 Ok(())
             }
@@ -132,14 +155,15 @@ impl Transactions {
         self.state.lock().touched
     }
 
-    /// Something in it has failed: from here on it can only be aborted. Gives whether that is news.
-    pub(super) fn fail(&self, cause: &Error) -> bool {
+    /// Something in the one of this number has failed: from here on it can only be aborted. If that
+    /// is news, does something that must not come after the next has begun.
+    pub(super) fn fail(&self, number: u64, cause: &Error, act: impl FnOnce()) {
         let mut state = self.state.lock();
-        let news = matches!(state.phase, Phase::Open | Phase::Committing { asked: false });
-        if news {
+        let open = matches!(state.phase, Phase::Open | Phase::Committing { asked: false });
+        if open && self.number() == number {
             state.phase = Phase::Failed { cause: cause.clone(), over: false };
+            act();
         }
-        news
     }
 
     /// Why nothing can be made part of a transaction now, if so.
@@ -181,5 +205,28 @@ pub(super) fn must_abort(cause: &Error) -> Error {
     match cause {
         already @ Error::MustAbort(_) => already.clone(),
         cause => Error::MustAbort(Arc::new(cause.clone())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_failing_does_is_done_before_anyone_goes_on() {
+        let all = Transactions::new(Arc::from("a"), 1000);
+        all.begin().expect("none is open");
+        let mut done = 0;
+        for _ in 0..2 {
+            all.fail(1, &Error::Aborted, || {
+                done += 1;
+                assert!(all.state.try_lock().is_none());
+            });
+        }
+        assert_eq!(done, 1);
+        all.set(Phase::Ready);
+        all.begin().expect("none is open");
+        all.fail(1, &Error::Aborted, || unreachable!("that one has ended"));
+        assert!(all.check_open().is_ok());
     }
 }

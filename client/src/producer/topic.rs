@@ -128,18 +128,17 @@ impl TopicQueue {
         Some(delivery)
     }
 
-    /// Puts a record into its partition's batch.
+    /// Puts a record into its partition's batch, if `transaction` is still the one that is open.
     #[cold]
     pub(super) fn append(
         self: &Arc<Self>,
         core: &Core,
         record: &NewRecord<'_>,
+        transaction: u64,
     ) -> Result<Delivery, Refusal> {
         let mut state = self.state.lock();
         let state = &mut *state;
-        if core.is_shut() {
-            return Err(Refusal::Shut(core.why_shut()));
-        }
+        core.check_takes(transaction)?;
         if state.stale {
             return Err(Refusal::Unknown);
         }

@@ -50,11 +50,7 @@ impl Producer {
     /// [`transactional_id`](super::ProducerBuilder::transactional_id).
     pub fn begin(&self) -> Result<()> {
         let (core, all) = self.transactional()?;
-        all.begin()?;
-        core.renew_all();
-        // Another clone may have ended it already, and shut it.
-        all.while_open(|| core.set_shut(false));
-        Ok(())
+        core.begin(all)
     }
 
     /// Makes offsets of a group part of the transaction: if it is committed, the group goes on
@@ -75,8 +71,10 @@ impl Producer {
         offsets: &[(TopicPartition, Offset)],
     ) -> Result<()> {
         let (core, all) = self.transactional()?;
+        let number = all.number();
         let _before_its_end = all.ending.lock().await;
         all.check_open()?;
+        all.check_number(number)?;
         if offsets.is_empty() {
             return Ok(());
         }
@@ -157,7 +155,9 @@ impl Producer {
     /// is fenced.
     pub async fn commit(&self) -> Result<()> {
         let (core, all) = self.transactional()?;
+        let number = all.number();
         let _one_at_a_time = all.ending.lock().await;
+        all.check_number(number)?;
         match all.start_commit() {
             Phase::Ready => {
                 return Err(Error::invalid("no transaction is open: call begin() first"));
@@ -217,7 +217,9 @@ impl Producer {
     /// reached. Call it again, unless [`begin`](Self::begin) says that all is over.
     pub async fn abort(&self) -> Result<()> {
         let (core, all) = self.transactional()?;
+        let number = all.number();
         let _one_at_a_time = all.ending.lock().await;
+        all.check_number(number)?;
         let asked = match all.phase() {
             Phase::Ready => {
                 return Err(Error::invalid("no transaction is open: call begin() first"));
@@ -338,7 +340,7 @@ struct FailsUnlessDone<'a> {
 impl Drop for FailsUnlessDone<'_> {
     fn drop(&mut self) {
         if let Some(cause) = &self.cause {
-            self.core.fail_transaction(cause);
+            self.core.fail_transaction(self.core.transaction(), cause);
         }
     }
 }
@@ -388,12 +390,11 @@ impl Core {
         Ok(())
     }
 
-    /// Something in the transaction has failed: it takes no more, and can only be aborted.
-    pub(super) fn fail_transaction(&self, cause: &Error) {
-        if let Some(all) = &self.transactions
-            && all.fail(cause)
-        {
-            self.set_shut(true);
+    /// Something in the transaction of this number has failed: it takes no more, and can only be
+    /// aborted.
+    pub(super) fn fail_transaction(&self, number: u64, cause: &Error) {
+        if let Some(all) = &self.transactions {
+            all.fail(number, cause, || self.set_shut(true));
         }
     }
 }

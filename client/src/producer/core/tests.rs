@@ -14,6 +14,7 @@ use super::*;
 use crate::connector::{BoxFuture, Connection, Connector};
 use crate::net::link::LinkConfig;
 use crate::producer::batch::Identity;
+use crate::producer::phase::Phase;
 use crate::producer::queue::{Next, PartitionQueue};
 
 #[derive(Debug)]
@@ -37,6 +38,10 @@ const LIMITS: Limits = Limits {
 };
 
 fn core() -> Arc<Core> {
+    core_with(None)
+}
+
+fn core_with(transactions: Option<Transactions>) -> Arc<Core> {
     let link = LinkConfig {
         connector: Arc::new(Nowhere),
         clock: Arc::new(SystemClock),
@@ -51,7 +56,7 @@ fn core() -> Arc<Core> {
         partition_buffer_bytes: 1 << 20,
         limits: LIMITS,
     };
-    Core::new(LinkShared::new(link), &settings, None)
+    Core::new(LinkShared::new(link), &settings, transactions)
 }
 
 fn topic_t() -> TopicInfo {
@@ -114,7 +119,7 @@ fn what_may_have_been_appended_is_not_told_to_be_refused_when_all_ends() {
     core.set_identity(of_epoch(1));
     core.learn(&topic_t()).expect("it has a partition");
     let record = NewRecord::to("t").value(b"x");
-    let delivery = core.append(&record).expect("there is room");
+    let delivery = core.append(&record, 0).expect("there is room");
     let topic = core.all_topics().pop().expect("it was added");
     let again = WireError::new(ErrorCode::NOT_OWNER, "later");
     for error in [Error::lost("nowhere", "gone"), Error::broker("produce", again)] {
@@ -125,4 +130,30 @@ fn what_may_have_been_appended_is_not_told_to_be_refused_when_all_ends() {
     core.fail_all();
     let error = delivery.try_outcome().expect("it has ended").expect_err("it failed");
     assert_eq!(error.kind(), crate::error::Kind::Unknown, "{error}");
+}
+
+#[test]
+fn one_that_another_ends_while_it_begins_takes_no_records() {
+    let core = core_with(Some(Transactions::new(Arc::from("a"), 1000)));
+    let all = core.transactions.as_ref().expect("it has them");
+    core.learn(&topic_t()).expect("it has a partition");
+    let topic = core.all_topics().pop().expect("it was added");
+    // Beginning it numbers the records of all topics anew.
+    let taken = topic.state.lock();
+    std::thread::scope(|scope| {
+        let beginning = scope.spawn(|| core.begin(all));
+        while !matches!(all.phase(), Phase::Open) {
+            std::thread::yield_now();
+        }
+        // Another clone commits, which takes no lock of a topic that this test has not taken.
+        assert!(matches!(all.start_commit(), Phase::Open));
+        core.set_shut(true);
+        assert!(all.end_untouched());
+        assert!(all.beginning.try_lock().is_none(), "and begins the next when this one has begun");
+        drop(taken);
+        beginning.join().expect("it does not panic").expect("none was open");
+    });
+    assert!(core.is_shut());
+    core.begin(all).expect("none is open");
+    assert!(!core.is_shut());
 }

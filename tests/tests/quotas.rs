@@ -1,7 +1,7 @@
 //! Clients with a quota, against the real program: they are told to wait, and are made to.
 
-use std::io::{self, Write as _};
-use std::net::TcpStream;
+use std::io::{self, Read as _, Write as _};
+use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -367,6 +367,33 @@ fn clients_of_the_native_protocol_are_made_to_wait() {
     let (_, records) = slow.receive();
     assert!(records.len() > RECORD);
     has_passed(since, cost(given, rate));
+}
+
+#[test]
+fn who_gives_up_while_made_to_wait_is_let_go() {
+    let data = tempfile::tempdir().expect("a fresh directory");
+    let broker = broker(&data, 0);
+    limit(&broker, "slow", 1000.0);
+    let mut gone = broker.connect();
+    send(&mut gone, Some("slow"), &produce(), 7);
+    let answer: ProduceResponse = receive(&mut gone, 7);
+    assert!(answer.throttle_time_ms > 20_000, "{}", answer.throttle_time_ms);
+    // It sends no more, which is found long before its time is over.
+    gone.shutdown(Shutdown::Write).expect("it may");
+    gone.set_read_timeout(Some(Duration::from_secs(15))).expect("it may be set");
+    assert_eq!(gone.read(&mut [0]).expect("it is closed"), 0);
+
+    // What was sent before is taken, when its time has come.
+    let mut last = broker.connect();
+    send(&mut last, Some("slow"), &produce(), 7);
+    let answer: ProduceResponse = receive(&mut last, 7);
+    assert!(answer.throttle_time_ms > 20_000, "{}", answer.throttle_time_ms);
+    send(&mut last, Some("slow"), &produce(), 7);
+    last.shutdown(Shutdown::Write).expect("it may");
+    limit(&broker, "slow", 1e9);
+    let answer: ProduceResponse = receive(&mut last, 7);
+    assert_eq!(answer.responses[0].partition_responses[0].base_offset, 2);
+    assert_eq!(last.read(&mut [0]).expect("it is closed"), 0);
 }
 
 /// Counts the connections that a client opens.

@@ -208,6 +208,9 @@ impl<C: Conversation> Connection<C> {
         }
         if !self.may_receive() {
             self.held_up = true;
+            if self.session.is_muted() {
+                self.look_for_end(context)?;
+            }
             return Ok(Received::NotNow);
         }
         if std::mem::take(&mut self.held_up) && self.tail_since.is_some() {
@@ -234,6 +237,16 @@ impl<C: Conversation> Connection<C> {
         // registers for what comes next.
         let empty = self.ended || self.stream.poll_read_ready(context)?.is_pending();
         Ok(if empty { Received::All } else { Received::Some })
+    }
+
+    /// Finds out, without reading, whether the peer has given up. What it sent before, and is unread,
+    /// is taken first, for it may want no answer: then the end is found behind that.
+    fn look_for_end(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        let mut byte = [0];
+        if let Poll::Ready(seen) = self.stream.poll_peek(context, &mut ReadBuf::new(&mut byte)) {
+            self.ended = seen? == 0;
+        }
+        Ok(())
     }
 
     /// Reads into the hot buffer, behind what is gathered there and the few bytes of a header that

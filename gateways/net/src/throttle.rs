@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use onrush_broker::{Allowance, Broker, QuotaKind};
 
-/// The longest that a connection is muted for what was sent on it: one that its client has given up
-/// is found out only then.
+/// The longest that a connection is muted for what was sent on it: one that its client has given up,
+/// having sent something that is unread, is found out only then.
 const SENT_WAIT_MAX: Duration = Duration::from_secs(600);
 /// The same for what it was given. That needs no more, for whoever owes is given nothing.
 const GIVEN_WAIT_MAX: Duration = Duration::from_secs(10);

@@ -4,14 +4,15 @@
 mod support;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::executor::block_on;
 use onrush_broker::group::{GroupCommit, OffsetCommit};
-use onrush_broker::{Broker, Env, NewTopic};
+use onrush_broker::{Broker, BrokerConfig, Env, NewTopic};
 use onrush_record::{Offset, ProducerId, TopicId};
-use onrush_sim::{CrashPlan, SimDisk};
+use onrush_sim::{CrashPlan, Fault, Operation, SimDisk};
 use onrush_sys::{SystemClock, SystemRandom};
-use support::{Running, config, numbered, produce_durably, read_all};
+use support::{Running, batch, config, numbered, produce_durably, read_all};
 
 /// Something that was answered, and how much had been asked of the disk by then.
 enum Fact {
@@ -139,4 +140,26 @@ fn a_producer_id_is_never_given_out_twice() {
         assert!(fresh > given, "{fresh} after {given}, cut at {boundary}");
         running.kill();
     }
+}
+
+#[test]
+fn the_first_append_after_a_kill_waits_for_no_epoch() {
+    let disk = SimDisk::new();
+    let running = Running::with(disk.as_disk(), config(), Arc::new(SystemClock)).unwrap();
+    for name in ["a", "b", "c"] {
+        produce_durably(&running.topic(name), batch(&["before"])).unwrap();
+    }
+    running.kill();
+    let disk = disk.killed(disk.boundaries());
+    // The checkpoints come later, and may fail.
+    let later = BrokerConfig { checkpoint_interval: Duration::from_secs(3600), ..config() };
+    let running = Running::with(disk.as_disk(), later, Arc::new(SystemClock)).unwrap();
+    disk.fail(Fault::next(Operation::Sync).on("state.").forever());
+    for name in ["a", "b", "c"] {
+        let partition = running.partition(name);
+        produce_durably(&partition, batch(&["after"])).unwrap();
+        assert_eq!(read_all(&partition), ["before", "after"]);
+        assert_eq!(partition.leader_epoch().get(), 1);
+    }
+    running.kill();
 }

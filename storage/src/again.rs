@@ -7,6 +7,7 @@
 
 use std::io::{self, IoSlice};
 use std::path::Path;
+use std::sync::Arc;
 
 use onrush_sys::{Disk, File, OpenMode};
 
@@ -30,8 +31,13 @@ pub(crate) fn write_again(file: &dyn File, from: u64, to: u64) -> io::Result<()>
 
 /// Makes a whole small file durable, whatever became of earlier syncs.
 pub(crate) fn make_durable(disk: &dyn Disk, path: &Path) -> Result<()> {
+    rewritten(disk, path)?.sync_data().at("sync", path)
+}
+
+/// Writes a whole small file over itself. The sync is the caller's, by the handle given.
+pub(crate) fn rewritten(disk: &dyn Disk, path: &Path) -> Result<Arc<dyn File>> {
     let file = disk.open(path, OpenMode::ReadWrite).at("open", path)?;
     let len = file.len().at("read", path)?;
     write_again(&*file, 0, len).at("write", path)?;
-    file.sync_data().at("sync", path)
+    Ok(file)
 }

@@ -16,6 +16,7 @@ mod checkpoint;
 mod close;
 mod compact;
 mod config;
+mod epoch;
 mod error;
 mod files;
 mod flush;
@@ -57,6 +58,7 @@ pub use compact::{
     Swapped,
 };
 pub use config::{Env, LogConfig, OpenOptions, Visibility};
+pub use epoch::settle_epochs;
 pub use error::{Result, StorageError};
 pub use files::OpenFiles;
 pub use flush::FlushTicket;

@@ -17,6 +17,10 @@ use crate::layout::{FORMAT_VERSION, HeaderFault};
 use crate::names::state_path;
 use crate::state::State;
 
+mod together;
+
+pub(crate) use together::write_both_of_all;
+
 /// The state of one log and the slots that keep it.
 #[derive(Debug)]
 pub(crate) struct Slots {
@@ -143,11 +147,20 @@ impl Slots {
         inner: &mut Inner,
         change: impl FnOnce(&mut State),
     ) -> Result<Arc<dyn File>> {
-        // What a failed sync left in doubt is written over; the other slot stays what it is.
-        let step = if inner.doubtful { 2 } else { 1 };
         if !inner.doubtful {
             self.settle(inner)?;
         }
+        self.write_settled(inner, change)
+    }
+
+    /// Writes the next slot, once the one that was written last is durable or in doubt.
+    fn write_settled(
+        &self,
+        inner: &mut Inner,
+        change: impl FnOnce(&mut State),
+    ) -> Result<Arc<dyn File>> {
+        // What a failed sync left in doubt is written over; the other slot stays what it is.
+        let step = if inner.doubtful { 2 } else { 1 };
         change(&mut inner.state);
         let generation = inner.generation + step;
         let bytes = inner.state.encode(generation);

@@ -272,24 +272,6 @@ impl LogWriter {
         refused
     }
 
-    /// Makes the epoch durable before it is stamped. Done by a background job in good time; only an
-    /// append that comes before that waits here.
-    fn settle_epoch(&mut self) -> Result<()> {
-        if self.epoch_settled {
-            return Ok(());
-        }
-        let (epoch, end) = (self.epoch, self.written_end());
-        self.slots.write_both(|state| state.raise_epoch(epoch, end))?;
-        self.epoch_is_settled();
-        Ok(())
-    }
-
-    pub(crate) fn epoch_is_settled(&mut self) {
-        self.epoch_settled = true;
-        let epochs = self.slots.look(|state| state.epochs.clone());
-        self.shared.publish(|view| view.epochs = epochs);
-    }
-
     pub(crate) fn poison(&mut self, reason: String) {
         tracing::error!(log = %self.shared.dir.display(), reason, "log poisoned");
         self.health = Health::Poisoned(reason);

@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use common::*;
 use onrush_sim::{CrashPolicy, Fault, Operation, SimDisk};
-use onrush_storage::{Env, LogReader, LogWriter, StorageError};
+use onrush_storage::{
+    Env, LogReader, LogWriter, OpenOptions, StorageError, create_all, open, settle_epochs,
+};
 
 fn simulated() -> (SimDisk, Env) {
     let disk = SimDisk::new();
@@ -330,4 +332,47 @@ fn a_segment_that_could_not_be_prepared_leaves_no_file() {
     let opened = reopen(&env, small(), true, 1);
     assert!(opened.report.clean, "its files are those of the closing record");
     expect_all(&opened.reader, 0, 1);
+}
+
+#[test]
+fn epochs_are_stored_together_and_by_its_next_append_where_that_fails() {
+    let (disk, env) = simulated();
+    let dirs = ["a", "b", "c"].map(std::path::PathBuf::from);
+    for (mut writer, _) in create_all(&env, &dirs, &small(), epoch(1)).unwrap() {
+        append(&mut writer, 2, 40);
+        writer.flush_now().unwrap();
+    }
+    env.disk.sync_dir(std::path::Path::new("")).unwrap();
+    let disk = disk.killed(disk.boundaries());
+    let env = env_on(disk.as_disk());
+    let opened = |env: &Env, leader, dir| {
+        let options = OpenOptions { leader_epoch: epoch(leader), clean: false };
+        open(env, dir, small(), options, &mut |_, _| {}).unwrap()
+    };
+    let mut logs: Vec<_> = dirs.iter().map(|dir| opened(&env, 2, dir)).collect();
+    disk.fail(Fault::next(Operation::Sync).on("b/state."));
+    let mut writers: Vec<_> = logs.iter_mut().map(|log| &mut log.writer).collect();
+    settle_epochs(&*env.disk, &mut writers);
+    let failing = Fault::next(Operation::Sync).on("state.").forever();
+    disk.fail(failing.clone());
+    append(&mut logs[0].writer, 1, 40);
+    append(&mut logs[2].writer, 1, 40);
+    assert!(matches!(try_append(&mut logs[1].writer, 1, 40), Err(StorageError::Io { .. })));
+    disk.heal();
+    append(&mut logs[1].writer, 1, 40);
+    for log in &mut logs {
+        log.writer.flush_now().unwrap();
+    }
+    // Of both slots either tells, should the other be lost.
+    for slot in ["state.0", "state.1"] {
+        let crashed = disk.crash(disk.boundaries(), CrashPolicy::DropUnsynced);
+        for dir in &dirs {
+            crashed.flip_bit(&dir.join(slot), 300).unwrap();
+            let found = opened(&env_on(crashed.as_disk()), 3, dir);
+            assert_eq!(found.report.damage, []);
+            assert_eq!(found.reader.epoch_end(epoch(1)), Some((epoch(1), off(2))));
+            assert_eq!(found.reader.epoch_end(epoch(2)), Some((epoch(2), off(3))));
+            expect_all(&found.reader, 0, 3);
+        }
+    }
 }

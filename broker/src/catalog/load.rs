@@ -19,6 +19,8 @@ use crate::{Error, Partition, Result, Topic};
 
 /// From so many partitions on, opening them is shared between two threads.
 const PARALLEL_FROM: usize = 64;
+/// So many partitions have their epochs stored together, a file of each being open meanwhile.
+const TOGETHER: usize = 256;
 
 /// What opening one partition found.
 #[derive(Debug)]
@@ -204,7 +206,14 @@ type Found = (Result<Arc<Partition>>, Opened);
 
 fn open_all(services: &Arc<Services>, work: Vec<(Arc<TopicCore>, u32)>, clean: bool) -> Vec<Found> {
     let open = move |services: &Arc<Services>, work: &[(Arc<TopicCore>, u32)]| -> Vec<Found> {
-        work.iter().map(|(core, index)| open_partition(services, core, *index, clean)).collect()
+        let mut found = Vec::with_capacity(work.len());
+        for some in work.chunks(TOGETHER) {
+            let from = found.len();
+            let opened = some.iter().map(|(core, at)| open_partition(services, core, *at, clean));
+            found.extend(opened);
+            settle_epochs(services, &found[from..]);
+        }
+        found
     };
     if work.len() < PARALLEL_FROM || onrush_sys::thread::cores() < 2 {
         return open(services, &work);
@@ -219,6 +228,14 @@ fn open_all(services: &Arc<Services>, work: Vec<(Arc<TopicCore>, u32)>, clean: b
     let rest = helper.ok().and_then(|helper| helper.join().ok());
     found.extend(rest.unwrap_or_else(|| open(services, &theirs)));
     found
+}
+
+/// Makes their epochs durable now: each would wait for the disk with its first append, its shard too.
+fn settle_epochs(services: &Services, found: &[Found]) {
+    let opened = || found.iter().filter_map(|(partition, _)| partition.as_ref().ok());
+    let mut logs: Vec<_> = opened().map(|partition| partition.log().lock()).collect();
+    let mut writers: Vec<_> = logs.iter_mut().map(|log| &mut log.writer).collect();
+    onrush_storage::settle_epochs(&*services.storage.disk, &mut writers);
 }
 
 fn open_partition(

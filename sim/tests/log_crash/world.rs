@@ -10,6 +10,7 @@ use onrush_sim::{Event, Expectation, SimDisk, Stored, Timeline};
 use onrush_storage::{
     BackgroundDone, Cursor, Env, FlushTicket, LogConfig, LogReader, LogWriter, OpenFiles,
     OpenOptions, ReadMode, RecoveryReport, StorageError, TrimTicket, Visibility, create, open,
+    settle_epochs,
 };
 use onrush_sys::{ManualClock, Random as _, SeededRandom};
 
@@ -83,7 +84,7 @@ impl World {
             visited.push((header.base_offset.get(), header.next_offset().get()));
         });
         let mut attachment = None;
-        let (writer, reader, report) = match opened {
+        let (mut writer, reader, report) = match opened {
             Err(StorageError::Missing { .. }) if !owed.exists => {
                 let (writer, reader) = create(&env, Path::new(DIR), cfg.clone(), epoch)
                     .map_err(|error| format!("cannot create: {error}"))?;
@@ -105,6 +106,9 @@ impl World {
         }
         if writer.epoch() != epoch {
             return Err(format!("it took epoch {}, not {epoch}", writer.epoch()));
+        }
+        if seed.is_multiple_of(2) {
+            settle_epochs(&*env.disk, &mut [&mut writer]);
         }
         let random = SeededRandom::new(seed);
         let found = read_all(&reader, [1 << 20, 1, 500][index(&random, 3)])?;

@@ -74,8 +74,23 @@ async fn an_abort_settles_what_became_of_a_lost_commit() {
     begin(&producer).await;
     answers(&fake, &[Fault::LoseBefore, Fault::Refuse(ErrorCode::DAMAGED)]);
     may_have_happened(&producer.commit().await.unwrap_err());
-    answers(&fake, &[Fault::Refuse(ErrorCode::UNKNOWN_TRANSACTIONAL_ID)]);
+    answers(&fake, &[Fault::Refuse(ErrorCode::UNKNOWN_TRANSACTIONAL_ID); 2]);
     may_have_happened(&producer.abort().await.unwrap_err());
+    begin(&producer).await;
+    producer.commit().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_commit_at_the_last_epoch_whose_answer_was_lost_is_told_of() {
+    let fake = Fake::with_topic("t", 1);
+    let producer = open(&fake).await;
+    answers(&fake, &[Fault::LoseAfter, Fault::Refuse(ErrorCode::DAMAGED)]);
+    may_have_happened(&producer.commit().await.unwrap_err());
+    // It has another id since, and to abort is for that one; to commit is known to have been done.
+    answers(&fake, &[Fault::Refuse(ErrorCode::UNKNOWN_TRANSACTIONAL_ID)]);
+    let error = producer.abort().await.unwrap_err();
+    assert!(error.to_string().contains("has committed it"), "{error}");
+    assert_eq!(fake.state().ends, [true, true, false, true]);
     begin(&producer).await;
     producer.commit().await.unwrap();
 }

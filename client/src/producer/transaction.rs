@@ -264,34 +264,38 @@ impl Producer {
             Ok(()) => return Ok(()),
             Err(error) => error,
         };
-        // The broker has forgotten the id, and with it aborted what was open.
-        if error.code() == Some(ErrorCode::UNKNOWN_TRANSACTIONAL_ID) {
-            return match core.open_transactional(all, core.identity()).await {
-                Ok(()) => {
-                    all.set(then);
-                    match asked {
-                        false => Ok(()),
-                        true => Err(phase::in_doubt(Error::invalid(
-                            "the broker has forgotten its transactional id, and cannot tell any more",
-                        ))),
-                    }
-                }
-                Err(error) if is_fenced(&error) => Err(all.fenced(&error, asked)),
-                Err(error) => Err(sure(error)),
-            };
-        }
-        if !is_fenced(&error) {
+        if !is_fenced(&error) && !is_unknown(&error) {
             return Err(sure(error));
         }
-        if !asked {
+        if asked {
+            // The producer has another epoch since, or another id after the last epoch: if that is
+            // from the commit, the broker says so when it is asked for it again.
+            match core.end(all, true, Phase::Ready, &Asked::new(true)).await {
+                Ok(()) => {
+                    return Err(Error::invalid(
+                        "the transaction was not aborted: an earlier commit() has committed it",
+                    ));
+                }
+                Err(again) if is_fenced(&again) => return Err(all.fenced(&again, true)),
+                Err(again) if is_unknown(&error) && is_unknown(&again) => {}
+                Err(again) => return Err(phase::in_doubt(again)),
+            }
+        } else if is_fenced(&error) {
             return Err(all.fenced(&error, false));
         }
-        match core.end(all, true, Phase::Ready, &Asked::new(true)).await {
-            Ok(()) => Err(Error::invalid(
-                "the transaction was not aborted: an earlier commit() has committed it",
-            )),
-            Err(error) if is_fenced(&error) => Err(all.fenced(&error, true)),
-            Err(error) => Err(phase::in_doubt(error)),
+        // The broker has forgotten the id, and with it aborted what was open.
+        match core.open_transactional(all, core.identity()).await {
+            Ok(()) => {
+                all.set(then);
+                match asked {
+                    false => Ok(()),
+                    true => Err(phase::in_doubt(Error::invalid(
+                        "the broker has forgotten its transactional id, and cannot tell any more",
+                    ))),
+                }
+            }
+            Err(error) if is_fenced(&error) => Err(all.fenced(&error, asked)),
+            Err(error) => Err(sure(error)),
         }
     }
 
@@ -308,6 +312,11 @@ impl Producer {
 
 fn is_fenced(error: &Error) -> bool {
     error.code() == Some(ErrorCode::FENCED_PRODUCER)
+}
+
+/// The broker has forgotten the transactional id, or given the producer another id since.
+fn is_unknown(error: &Error) -> bool {
+    error.code() == Some(ErrorCode::UNKNOWN_TRANSACTIONAL_ID)
 }
 
 /// Whether an end that the broker was asked for may have happened though it did not say so.

@@ -106,6 +106,9 @@ fn the_epochs_of_an_end_run_out_into_a_new_id() {
     let current = known.current;
     assert_eq!(all.end("a", last, true, true, None), Ok(End::UnderWay(current)));
     complete(&mut all);
+    // To abort is for the new one; whether it was committed is said to who asks for that again.
+    let late = all.end("a", last, false, true, None);
+    assert!(matches!(late, Err(TransactionError::ProducerIdMapping { .. })), "{late:?}");
     assert_eq!(all.end("a", last, true, true, None), Ok(End::Done(current)));
     // The old protocol needs no epoch.
     let mut all = machine();

@@ -111,22 +111,26 @@ impl Buckets {
         if let Some(bucket) = self.of_client.get_mut(client) {
             return bucket.take(now, bytes, rate);
         }
-        if self.of_client.len() >= CLIENTS_MAX && now >= self.sweep_at {
-            self.sweep_at = now.saturating_add(SWEEP_EVERY);
-            self.of_client.retain(|_, bucket| !bucket.is_full(now));
-        }
-        if self.of_client.len() >= CLIENTS_MAX {
+        if !self.has_room(now) {
             return self.of_others.take(now, bytes, rate);
         }
         self.of_client.entry(client.to_owned()).or_default().take(now, bytes, rate)
     }
 
-    fn owed(&self, now: Duration, client: &str) -> Duration {
-        match self.of_client.get(client) {
-            Some(bucket) => bucket.owed(now),
-            None if self.of_client.len() >= CLIENTS_MAX => self.of_others.owed(now),
-            None => Duration::ZERO,
+    fn owed(&mut self, now: Duration, client: &str) -> Duration {
+        if let Some(bucket) = self.of_client.get(client) {
+            return bucket.owed(now);
         }
+        if self.has_room(now) { Duration::ZERO } else { self.of_others.owed(now) }
+    }
+
+    /// Whether there is room for another client, once those that owe nothing are forgotten.
+    fn has_room(&mut self, now: Duration) -> bool {
+        if self.of_client.len() >= CLIENTS_MAX && now >= self.sweep_at {
+            self.sweep_at = now.saturating_add(SWEEP_EVERY);
+            self.of_client.retain(|_, bucket| !bucket.is_full(now));
+        }
+        self.of_client.len() < CLIENTS_MAX
     }
 }
 
@@ -248,5 +252,20 @@ mod tests {
         let later = NOW + Duration::from_secs(2);
         assert!(!charge(later, usize::MAX, 5000).is_zero());
         assert_eq!(known(), 1);
+    }
+
+    #[test]
+    fn who_is_new_does_not_wait_for_others_once_there_is_room() {
+        let quotas = Quotas::default();
+        quotas.replace(BTreeMap::from([(QuotaEntity::AnyClient, limits(1000))]));
+        let charge = |client: &str, bytes| quotas.charge(NOW, client, QuotaKind::Produce, bytes);
+        for client in 0..CLIENTS_MAX {
+            charge(&client.to_string(), 10);
+        }
+        assert!(charge("another", 1 << 30) > Duration::from_secs(500));
+        let owed =
+            |now| quotas.allowance(now, "new", QuotaKind::Produce).map(|allowance| allowance.owed);
+        assert!(owed(NOW) > Some(Duration::from_secs(500)));
+        assert_eq!(owed(NOW + Duration::from_secs(2)), Some(Duration::ZERO));
     }
 }

@@ -73,22 +73,16 @@ const ALL: [Workload; 25] = [
 
 /// What is run unless something else is asked for: everything that a mark needs, and of the other loads
 /// as many as an hour has room for.
-const STANDARD: [Workload; 18] = [
+const STANDARD: [Workload; 12] = [
     written(Kind::Bulk),
     synced(Kind::Bulk),
-    written(Kind::Large),
-    written(Kind::Partitions8),
     written(Kind::Partitions1000),
-    written(Kind::Compressed),
     written(Kind::Crowd),
     written(Kind::Single),
-    synced(Kind::Single),
     written(Kind::Latency),
     synced(Kind::Latency),
     written(Kind::Backlog),
-    synced(Kind::Backlog),
     written(Kind::Retention),
-    written(Kind::Slow),
     written(Kind::Idle),
     written(Kind::ColdStart),
     written(Kind::Restart),

@@ -12,7 +12,7 @@ use crate::setup::Extent;
 /// Messages a second where latency is measured.
 const PACE: u64 = 50_000;
 /// How long.
-const TIME: Duration = Duration::from_secs(10);
+const TIME: Duration = Duration::from_secs(6);
 /// About half of what Kafka takes from its own client.
 const HALF_SPEED: u64 = 400_000;
 /// How long brokers are loaded so.

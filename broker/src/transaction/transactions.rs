@@ -101,7 +101,8 @@ impl Transactions {
             return Ok(given(Transaction {
                 id: Arc::from(id),
                 current,
-                previous: None,
+                // Forgotten here, but not by itself: it is to recognise its request sent again.
+                previous: expected,
                 marker: current,
                 timeout_ms,
                 state: TransactionState::Empty,
@@ -284,7 +285,9 @@ impl Transactions {
     pub(crate) fn decide(&self, now_ms: i64, id: &str) -> Option<TransactionEvent> {
         let known = self.by_id.get(id)?;
         let Ending { commits, next, marker } = known.ending?;
-        let previous = if next == known.current { known.previous } else { Some(known.current) };
+        // Once it has ended a transaction, the producer has heard who it is: no earlier identity
+        // is asking for that again, and none is to be told what became of this one.
+        let previous = (next != known.current).then_some(known.current);
         let state = match commits {
             true => TransactionState::PrepareCommit,
             false => TransactionState::PrepareAbort,

@@ -94,6 +94,33 @@ fn an_identity_that_is_said_to_be_the_last_is_held_to_it() {
 }
 
 #[test]
+fn one_that_was_forgotten_is_told_again_who_it_is_but_nothing_of_before() {
+    let before = Identity { epoch: ProducerEpoch::new(3), ..Identity::first(ProducerId::new(5)) };
+    for bump in [false, true] {
+        let mut all = machine();
+        let who = init(&mut all, Some(before));
+        assert_eq!(who, Identity::first(ProducerId::new(7)));
+        assert_eq!(init(&mut all, Some(before)), who, "the answer was lost");
+        let nothing_to_tell = |all: &Transactions| {
+            for commits in [false, true] {
+                let refused = all.end("a", before, commits, true, None);
+                let expected = matches!(refused, Err(TransactionError::ProducerIdMapping { .. }));
+                assert!(expected, "{refused:?}");
+            }
+        };
+        nothing_to_tell(&all);
+        add(&mut all, 0, who);
+        nothing_to_tell(&all);
+        decide(&mut all, who, true, bump);
+        nothing_to_tell(&all);
+        complete(&mut all);
+        nothing_to_tell(&all);
+        let refused = all.init(0, "a", TIMEOUT_MS, Some(before), None);
+        assert!(matches!(refused, Err(TransactionError::Fenced { .. })), "{refused:?}");
+    }
+}
+
+#[test]
 fn the_epochs_of_an_end_run_out_into_a_new_id() {
     let mut all = machine();
     let last = exhausted(&mut all);

@@ -30,13 +30,13 @@ pub(crate) fn limits(extent: Extent) -> Duration {
 /// Seconds that a broker of its own takes.
 fn start(kind: Kind, peer: PeerName) -> Option<f64> {
     let (start, restart) = match peer {
-        PeerName::Kafka => (5.0, 30.0),
-        PeerName::Rabbit => (6.0, 30.0),
+        PeerName::Kafka => (4.5, 39.0),
+        PeerName::Rabbit => (4.0, 46.0),
         PeerName::Onrush
         | PeerName::Nats
         | PeerName::NatsSynced
         | PeerName::Redis
-        | PeerName::RedisSynced => (0.2, 3.0),
+        | PeerName::RedisSynced => (0.1, 2.0),
     };
     match kind {
         Kind::Idle => Some(start + 2.0),
@@ -50,16 +50,21 @@ fn start(kind: Kind, peer: PeerName) -> Option<f64> {
 fn load(kind: Kind, peer: PeerName, client: Client) -> f64 {
     match kind {
         Kind::Single => 5.0,
-        Kind::Latency => 12.0,
-        Kind::Backlog => 20.0,
-        Kind::Retention | Kind::Slow => 8.0,
+        Kind::Latency => 7.0,
+        Kind::Backlog => 11.0,
+        Kind::Retention | Kind::Slow => 6.5,
+        Kind::Crowd => 2.0,
+        Kind::Partitions1000 if peer == PeerName::Kafka => 14.0,
         _ => match (client, peer) {
-            (Client::Native, _) => 6.0,
-            (Client::Librdkafka, _) => 6.0,
-            (Client::Java, _) => 10.0,
-            (Client::Go, PeerName::NatsSynced) => 25.0,
-            (Client::Go, PeerName::Nats) => 14.0,
-            (Client::Go, _) => 10.0,
+            (Client::Native, _) => 4.0,
+            (Client::Librdkafka, PeerName::Kafka) => 6.5,
+            (Client::Librdkafka, _) => 4.5,
+            (Client::Java, PeerName::Kafka) => 18.0,
+            (Client::Java, _) => 13.0,
+            (Client::Go, PeerName::Nats | PeerName::NatsSynced) => 18.0,
+            (Client::Go, PeerName::RedisSynced) => 15.0,
+            (Client::Go, PeerName::Redis) => 8.5,
+            (Client::Go, _) => 3.5,
         },
     }
 }

@@ -24,6 +24,8 @@ pub fn settle_epochs(disk: &dyn Disk, logs: &mut [&mut LogWriter]) {
         .collect();
     let stored = write_both_of_all(disk, &changes);
     for (log, stored) in due.into_iter().zip(stored) {
+        // A closing record that was there is not of this state any more.
+        log.touched = true;
         match stored {
             Ok(()) => log.epoch_is_settled(),
             Err(error) => {

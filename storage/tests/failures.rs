@@ -376,3 +376,27 @@ fn epochs_are_stored_together_and_by_its_next_append_where_that_fails() {
         }
     }
 }
+
+#[test]
+fn an_epoch_that_is_stored_late_leaves_a_clean_stop_clean() {
+    let (disk, env) = simulated();
+    let (mut writer, _) = fresh(&env, small());
+    append(&mut writer, 2, 40);
+    writer.flush_now().unwrap();
+    drop(writer);
+    let mut opened = reopen(&env, small(), false, 2);
+    disk.fail(Fault::next(Operation::Sync).on("state.").forever());
+    settle_epochs(&*env.disk, &mut [&mut opened.writer]);
+    disk.heal();
+    opened.writer.close_cleanly(None).unwrap();
+    drop(opened);
+    let mut opened = reopen(&env, small(), true, 2);
+    assert!(opened.report.clean);
+    settle_epochs(&*env.disk, &mut [&mut opened.writer]);
+    assert_eq!(opened.writer.epoch(), epoch(2));
+    opened.writer.close_cleanly(None).unwrap();
+    drop(opened);
+    let opened = reopen(&env, small(), true, 2);
+    assert!(opened.report.clean);
+    expect_all(&opened.reader, 0, 2);
+}

@@ -211,7 +211,9 @@ fn open_all(services: &Arc<Services>, work: Vec<(Arc<TopicCore>, u32)>, clean: b
             let from = found.len();
             let opened = some.iter().map(|(core, at)| open_partition(services, core, *at, clean));
             found.extend(opened);
-            settle_epochs(services, &found[from..]);
+            if !clean {
+                settle_epochs(services, &found[from..]);
+            }
         }
         found
     };

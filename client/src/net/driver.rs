@@ -21,6 +21,8 @@ use crate::net::link::{LinkShared, OnAnswer, Port, Request};
 /// Pauses between attempts to reconnect.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// No broker makes a client wait longer; whoever says so is not believed.
+const LONGEST_MUTE: Duration = Duration::from_secs(600);
 
 /// Rounds of one poll before other tasks get their turn.
 const ROUNDS: usize = 32;
@@ -208,7 +210,7 @@ impl Driver {
     fn dispatch(&mut self) {
         for frame in self.arrived.drain(..) {
             if let Ok(throttle) = Throttle::from_frame(&frame.header, &frame.body) {
-                let wait = Duration::from_millis(u64::from(throttle.wait_ms));
+                let wait = Duration::from_millis(throttle.wait_ms.into()).min(LONGEST_MUTE);
                 let until = self.shared.now().saturating_add(wait);
                 tracing::debug!(?wait, "over its quota: the broker reads on after this");
                 self.traffic.wait_until(until, self.shared.config.request_timeout);

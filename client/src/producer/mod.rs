@@ -166,7 +166,9 @@ impl ProducerBuilder {
         self
     }
 
-    /// How long a record may take, waiting, sending and retries together. Default: 2 minutes.
+    /// How long a record may take, waiting, sending and retries together. Default: 2 minutes. While
+    /// the broker makes this client wait for its quota, ten minutes at most, what is under way has
+    /// that longer; `flush`, `commit` and `abort` wait for it.
     #[must_use]
     pub fn delivery_timeout(mut self, timeout: Duration) -> Self {
         self.settings.limits.delivery_timeout = timeout;

@@ -14,8 +14,12 @@ use crate::peer::{Peer, PeerName};
 use crate::reading::{Latency, Reading};
 use crate::setup::Setup;
 
+/// A slower broker is not waited for until it has taken all.
+const MOST: Duration = Duration::from_secs(15);
+
 pub(super) fn produce(run: &Run<'_>, messages: u64) -> Result<Reading> {
-    load(run, "produce", messages, &["--most", "20s"])
+    let most = format!("{}s", run.setup.time(MOST).as_secs());
+    load(run, "produce", messages, &["--most", &most])
 }
 
 pub(super) fn consume(run: &Run<'_>, messages: u64) -> Result<Reading> {

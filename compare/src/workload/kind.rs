@@ -154,6 +154,9 @@ impl Kind {
             }
             Kind::Compressed if is_of_its_own => Some("its client is not driven so here"),
             Kind::Single if client == Client::Java => Some("the tool has no limit in flight"),
+            Kind::Partitions1000 if client == Client::Java => {
+                Some("it takes a minute, and librdkafka shows the same brokers")
+            }
             Kind::Crowd | Kind::Backlog | Kind::Retention | Kind::Slow => match client {
                 Client::Java => Some("the tool does one thing at a time"),
                 Client::Go => Some("its client is not driven so here"),

@@ -183,8 +183,9 @@ impl<C: Conversation> Connection<C> {
         if !self.session.may_receive() {
             // Who does not go on must not keep others from it, such as a peer that reads no answers.
             self.overdraft = None;
-            if self.session.is_muted() {
-                self.tail.pause(self.read_max);
+            match self.session.is_muted() {
+                true => self.tail.pause(self.read_max),
+                false => self.tail.resume(),
             }
             return false;
         }

@@ -64,9 +64,11 @@ impl Change<'_> {
     }
 
     fn is_synced(&mut self, disk: &dyn Disk, synced: std::io::Result<()>) -> Result<()> {
-        let Some(Unsynced { slot, .. }) = self.inner.unsynced else { return Ok(()) };
+        let Some(Unsynced { slot, file }) = &self.inner.unsynced else { return Ok(()) };
+        let slot = *slot;
         if let Err(error) = synced {
-            self.inner.doubtful = true;
+            // What another process left may have been acted upon: it is kept as it is.
+            self.inner.doubtful = file.is_some();
             return Err(StorageError::io("sync", &state_path(&self.slots.dir, slot), error));
         }
         if !self.inner.named[slot] {

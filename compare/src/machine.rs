@@ -55,6 +55,7 @@ fn disk(mounts: &str, dir: &Path) -> String {
         let point = before.split(' ').nth(4)?.to_owned();
         let mut after = after.split(' ');
         let (kind, device) = (after.next()?, after.next()?);
+        let device = device.trim_start_matches("/dev/");
         dir.starts_with(&point).then(|| (point.len(), format!("{kind} on {device}")))
     };
     // The last of equals lies above the others.
@@ -69,7 +70,7 @@ mod tests {
     fn the_innermost_mount_is_the_disk() {
         let mounts = "22 1 254:0 / / rw,relatime - ext4 /dev/vda rw\n\
                       30 22 0:25 / /tmp rw - tmpfs tmpfs rw,size=8g\n";
-        assert_eq!(disk(mounts, Path::new("/var/lib")), "ext4 on /dev/vda");
+        assert_eq!(disk(mounts, Path::new("/var/lib")), "ext4 on vda");
         assert_eq!(disk(mounts, Path::new("/tmp/here")), "tmpfs on tmpfs");
         assert_eq!(disk("nothing of the kind", Path::new("/")), "");
     }

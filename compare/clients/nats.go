@@ -68,12 +68,12 @@ func natsProduce(asked load) (result, error) {
 	if err != nil {
 		return result{}, err
 	}
-	value := make([]byte, asked.size)
+	sending := newValues(asked)
 	began := time.Now()
 	sent := 0
 	for sent < asked.messages && time.Since(began) < asked.most {
 		sent++
-		if _, err := stream.PublishAsync(asked.topic, value, jetstream.WithStallWait(patience)); err != nil {
+		if _, err := stream.PublishAsync(asked.topic, sending.next(), jetstream.WithStallWait(patience)); err != nil {
 			return result{}, err
 		}
 	}
@@ -164,9 +164,9 @@ func natsPaced(asked load) (result, error) {
 		}
 		acknowledged <- nil
 	}()
-	value := make([]byte, asked.size)
+	sending := newValues(asked)
 	sent, err := pace(origin, asked, func(due time.Duration) error {
-		ack, err := stream.PublishAsync(asked.topic, stamped(value, due), jetstream.WithStallWait(patience))
+		ack, err := stream.PublishAsync(asked.topic, stamped(sending.next(), due), jetstream.WithStallWait(patience))
 		if err != nil {
 			return err
 		}

@@ -114,14 +114,14 @@ func rabbitProduce(asked load) (result, error) {
 	var failed failures
 	arrived := newArrivals()
 	confirmed(producer, &failed, func(*stream.ConfirmationStatus) { arrived.came() })
-	value := make([]byte, asked.size)
+	sending := newValues(asked)
 	began := time.Now()
 	sent := 0
 	for sent < asked.messages && time.Since(began) < asked.most {
 		count := min(rabbitBatch, asked.messages-sent)
 		batch := make([]message.StreamMessage, count)
 		for at := range batch {
-			batch[at] = amqp.NewMessage(value)
+			batch[at] = amqp.NewMessage(sending.next())
 		}
 		if err := producer.BatchSend(batch); err != nil {
 			return result{}, err
@@ -197,9 +197,9 @@ func rabbitPaced(asked load) (result, error) {
 		acks.came(dueOf(one.GetMessage().GetData()[0]))
 		acknowledged.came()
 	})
-	value := make([]byte, asked.size)
+	sending := newValues(asked)
 	sent, err := pace(origin, asked, func(due time.Duration) error {
-		return producer.Send(amqp.NewMessage(stamped(value, due)))
+		return producer.Send(amqp.NewMessage(stamped(sending.next(), due)))
 	})
 	if err != nil {
 		return result{}, err

@@ -42,13 +42,13 @@ func redisClient(asked load) *redis.Client {
 func redisProduce(asked load) (result, error) {
 	client := redisClient(asked)
 	defer client.Close()
-	value := make([]byte, asked.size)
+	sending := newValues(asked)
 	began := time.Now()
 	sent := 0
 	for sent < asked.messages && time.Since(began) < asked.most {
 		pipeline := client.Pipeline()
 		for range min(redisPipeline, asked.messages-sent) {
-			pipeline.XAdd(context.Background(), &redis.XAddArgs{Stream: asked.topic, Values: []any{"v", value}})
+			pipeline.XAdd(context.Background(), &redis.XAddArgs{Stream: asked.topic, Values: []any{"v", sending.next()}})
 			sent++
 		}
 		if _, err := pipeline.Exec(context.Background()); err != nil {
@@ -89,7 +89,7 @@ func redisPaced(asked load) (result, error) {
 	// One pipeline at a time, filled with what became due while the one before was under way.
 	client := redisClient(asked)
 	defer client.Close()
-	value := make([]byte, asked.size)
+	sending := newValues(asked)
 	due := make(chan time.Duration, 1<<20)
 	produced := make(chan error, 1)
 	go func() {
@@ -100,7 +100,7 @@ func redisPaced(asked load) (result, error) {
 				batch = append(batch, <-due)
 			}
 			for _, one := range batch {
-				values := []any{"v", stamped(value, one)}
+				values := []any{"v", stamped(sending.next(), one)}
 				pipeline.XAdd(context.Background(), &redis.XAddArgs{Stream: asked.topic, Values: values})
 			}
 			if _, err := pipeline.Exec(context.Background()); err != nil {

@@ -35,11 +35,11 @@ func single(asked load, connect func(load) (alone, error)) (result, error) {
 	sent := 0
 	for _, one := range senders {
 		all.Go(func() {
-			value := make([]byte, asked.size)
+			sending := newValues(asked)
 			own := 0
 			for time.Since(origin) < asked.most {
 				due := time.Since(origin)
-				if err := one.send(value); err != nil {
+				if err := one.send(sending.next()); err != nil {
 					failed.note(err)
 					break
 				}

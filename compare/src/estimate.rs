@@ -9,6 +9,8 @@ use crate::workload::{Kind, Workload};
 
 /// What a run takes besides its load: a topic made and deleted, what it wrote brought to the disk.
 const AROUND: f64 = 1.0;
+/// The least that a load takes which goes by the clock: a shorter one tells nothing.
+const TIMED_MIN: f64 = 3.5;
 /// What each of Java's tools takes to begin.
 const JAVA: f64 = 1.5;
 
@@ -19,7 +21,9 @@ pub(crate) fn run(workload: Workload, peer: PeerName, client: Client, extent: Ex
         return Duration::from_secs_f64(seconds);
     }
     let around = if client == Client::Java { AROUND + 2.0 * JAVA } else { AROUND };
-    Duration::from_secs_f64(around + load(kind, peer, client) / f64::from(extent.divisor()))
+    let load = load(kind, peer, client) / f64::from(extent.divisor());
+    let load = if timed(kind) { load.max(TIMED_MIN) } else { load };
+    Duration::from_secs_f64(around + load)
 }
 
 /// What a round of the bare rungs takes.
@@ -44,6 +48,10 @@ fn start(kind: Kind, peer: PeerName) -> Option<f64> {
         Kind::Restart => Some(start + restart),
         _ => None,
     }
+}
+
+fn timed(kind: Kind) -> bool {
+    matches!(kind, Kind::Single | Kind::Latency | Kind::Backlog | Kind::Retention | Kind::Slow)
 }
 
 /// Seconds of a standard load.

@@ -20,6 +20,7 @@ mod reading;
 mod report;
 mod server;
 mod setup;
+mod stolen;
 mod topics;
 mod workload;
 

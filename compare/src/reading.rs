@@ -38,4 +38,6 @@ pub(crate) struct Reading {
     pub(crate) beside_per_second: Option<f64>,
     /// What the partition with the fewest messages got, as a part of an even share.
     pub(crate) least_share: Option<f64>,
+    /// What the host of this machine took for itself meanwhile, as a percentage of the time of all cores.
+    pub(crate) stolen: Option<f64>,
 }

@@ -23,7 +23,7 @@ impl PeerName {
             PeerName::Redis => {
                 "one thread, all data in memory too, and the append-only file is synced once a second: a power cut \
                  takes up to that much. Memory beside it is that of the whole stream. It rewrites its file in the \
-                 background, compressed; what is sent here is alike, so that its disk bytes can be fewer than were sent."
+                 background, compressed where that helps: what is sent here are random bytes."
             }
             PeerName::Rabbit => {
                 "streams never sync, so that there is no durable row of them: a power cut takes what the kernel had \

@@ -46,7 +46,10 @@ pub(super) const SECONDS: Column = less("seconds", |reading| reading.seconds);
 pub(super) const LEAST_SHARE: Column =
     Column { title: "least share", better: Better::More, of: |reading| reading.least_share };
 
-/// What tables have, in order.
+/// Of the machine, not of a contender: beside a tail it tells whose that tail may be.
+pub(super) const STOLEN: Column = less("taken by the host %", |reading| reading.stolen);
+
+/// What tables have of a contender, in order.
 pub(super) const COLUMNS: [Column; 15] = [
     RATE,
     BROKER_CPU,

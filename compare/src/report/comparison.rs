@@ -15,7 +15,7 @@ use super::{marks, plot, table, wins};
 use crate::limits::Rung;
 
 /// What holds whoever takes part.
-const NOT_COMPARABLE: [&str; 5] = [
+const NOT_COMPARABLE: [&str; 6] = [
     "Clients differ. Where a broker has a client of its own, its figures are those of both; only rows with the \
      same client (librdkafka, Java tools) tell brokers apart.",
     "*page cache* means that an acknowledged message is lost with the power; *synced* that it was given to the \
@@ -23,6 +23,8 @@ const NOT_COMPARABLE: [&str; 5] = [
     "Java's tools count latency in whole milliseconds, from when a message was sent instead of when it was due.",
     "One node each, on one core: copies to other nodes, which most of these are made for, are left out.",
     "Processor time is compared rather than rates where a client is the limit: most clients here are.",
+    "*Taken by the host*: what a virtual machine's host kept of the cores' time meanwhile. A host that limits \
+     it by the clock stops all cores at once, some for tens of milliseconds; no broker can answer then.",
 ];
 
 /// Writes the document to `path` and its plots into `plots` beside it.

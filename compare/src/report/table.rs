@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use onrush_bench::stats::Spread;
 
-use super::column::{ACK_P99, BROKER_CPU, COLUMNS, Column, paired, spread};
+use super::column::{ACK_P99, BROKER_CPU, COLUMNS, Column, STOLEN, paired, spread};
 use super::findings::{Findings, NotOffered, Rounds, Row, Subject};
 use super::limit::{self, PARTS};
 use crate::limits::Rung;
@@ -50,6 +50,9 @@ pub(super) fn markdown(findings: &Findings, subject: Subject<'_>) -> String {
         cells.cells.extend(rungs.iter().map(|(_, rounds)| of(rounds)));
         columns.push(cells);
     }
+    columns.push(Cells::of(STOLEN.title, &rows, |row| {
+        STOLEN.spread(&row.rounds).map_or(String::new(), |spread| STOLEN.text(spread))
+    }));
     for (title, column) in TO_KAFKA {
         columns.push(Cells::of(title, &rows, |row| ratio(to_kafka(findings, row, column))));
     }

@@ -38,7 +38,7 @@ fn rows_stand_beside_kafka_and_beside_the_limit() {
     assert_eq!(
         line("| page cache | **Onrush** | own client | 9.00 M"),
         "| page cache | **Onrush** | own client | 9.00 M [8.00..10.0] | 55.0 [50.0..60.0] | \
-         95.0 [90.0..100] | 14.0 |  | 45 [40..50] | 50 [50..50] |"
+         95.0 [90.0..100] | 14.0 | 1.00 [0.500..1.50] |  | 45 [40..50] | 50 [50..50] |"
     );
     assert!(line("| page cache | **Onrush** | Java tools").contains("| 0.28 [0.25..0.30] |"));
     assert!(line("|  | this machine").contains("| bare receive + CRC + append | 20.0 M |"));

@@ -13,6 +13,7 @@ use crate::client::{Client, Run, go};
 use crate::peer::{Durability, Peer};
 use crate::reading::Reading;
 use crate::setup::{Extent, Setup};
+use crate::stolen::Ticks;
 use crate::topics;
 
 /// A kind of load, with what its acknowledgements have to stand for.
@@ -196,7 +197,9 @@ impl Run<'_> {
         let server = &self.peer.server;
         let before = server.disk_bytes();
         let peaks = server.forget_peak();
+        let ticks = Ticks::now();
         let reading = part()?;
+        let stolen = Ticks::now().zip(ticks).and_then(|(now, before)| now.stolen_since(before));
         let grown = server.disk_bytes().checked_sub(before).filter(|grown| *grown > 0);
         let each = |grown: u64| Some(grown as f64 / reading.messages? as f64);
         Ok(Reading {
@@ -206,6 +209,7 @@ impl Run<'_> {
                 false => None,
             },
             disk_bytes_per_message: grown.and_then(each),
+            stolen,
             ..reading
         })
     }

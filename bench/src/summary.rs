@@ -40,12 +40,14 @@ impl Summary {
 type Pick = fn(&Figures) -> Option<f64>;
 
 /// What a summary tells of each rung, in order.
-const COLUMNS: [(&str, Pick); 7] = [
+const COLUMNS: [(&str, Pick); 9] = [
     ("per_second", |figures| Some(figures.per_second)),
     ("gigabytes_per_second", |figures| figures.gigabytes_per_second),
     ("server_cpu_ns", |figures| figures.server_cpu_ns),
     ("server_cpu_seconds_per_gigabyte", |figures| figures.server_cpu_seconds_per_gigabyte),
     ("messages_per_frame", |figures| figures.messages_per_frame),
+    ("frames_per_append", |figures| figures.frames_per_append),
+    ("system_calls_per_frame", |figures| figures.system_calls_per_frame),
     ("p50_us", |figures| figures.latency_us.map(|latency| latency.p50)),
     ("p99_us", |figures| figures.latency_us.map(|latency| latency.p99)),
 ];
@@ -63,13 +65,18 @@ fn row(rung: &str, rounds: &[Figures]) -> Row {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{:<32} {:<28} {:<28} latency µs", "rung", "per second", "server ns each")?;
-        for row in self.rows() {
+        let rows = self.rows();
+        let width = rows.iter().map(|row| row.rung.len()).max().unwrap_or(0).max(32);
+        writeln!(f, "{:<width$} {:<28} {:<28} latency µs", "rung", "per second", "server ns each")?;
+        for row in rows {
             let cell = |name| row.figures.get(name).map(Spread::to_string).unwrap_or_default();
-            write!(f, "{:<32} {:<28} ", row.rung, cell("per_second"))?;
+            write!(f, "{:<width$} {:<28} ", row.rung, cell("per_second"))?;
             write!(f, "{:<28}", cell("server_cpu_ns"))?;
             if row.figures.contains_key("p50_us") {
                 write!(f, " p50 {}  p99 {}", cell("p50_us"), cell("p99_us"))?;
+            }
+            if row.figures.contains_key("system_calls_per_frame") {
+                write!(f, "  {} system calls a frame", cell("system_calls_per_frame"))?;
             }
             if row.figures.contains_key("gigabytes_per_second") {
                 write!(f, " {} GB/s", cell("gigabytes_per_second"))?;

@@ -15,6 +15,8 @@ mod mapping;
 pub mod net;
 pub mod process;
 mod random;
+#[cfg(all(target_os = "linux", any(test, feature = "socket-ring")))]
+pub mod ring;
 mod temp;
 pub mod thread;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use onrush_bench::rungs::append_ack::{self, Arrival};
+use onrush_bench::rungs::append_ack::{self, Arrival, Sockets};
 use onrush_bench::rungs::produce::{self, Depth};
 use onrush_bench::rungs::round_trip::{self, Wait};
 use onrush_bench::rungs::{Figures, send_file, sync};
@@ -66,6 +66,13 @@ enum Rung {
     },
     /// CRC + append + ack, one message a frame, one frame in flight on each connection.
     Requests {
+        /// Connections.
+        #[arg(long, default_value_t = 64)]
+        connections: usize,
+    },
+    /// As `requests`, by epoll and by every way of io_uring, in turn. Not part of `all`: the broker does
+    /// not use it (decision 11).
+    Rings {
         /// Connections.
         #[arg(long, default_value_t = 64)]
         connections: usize,
@@ -143,6 +150,18 @@ fn measure(args: &Args, rung: &Rung) -> Result<Vec<Figures>> {
         }
         Rung::Requests { connections } => {
             vec![append_ack::run(dir, Arrival::Closed { connections }, duration)?]
+        }
+        Rung::Rings { connections } => {
+            let missing = onrush_sys::ring::available().err();
+            if let Some(error) = &missing {
+                eprintln!("skipped: all of io_uring, which this machine has not: {error}");
+            }
+            let calls_only = missing.is_some();
+            Sockets::ALL
+                .into_iter()
+                .filter(|sockets| !calls_only || *sockets == Sockets::Calls)
+                .map(|by| append_ack::run_by(by, dir, Arrival::Closed { connections }, duration))
+                .collect::<Result<_, _>>()?
         }
         Rung::Sync => {
             let sizes = [4 << 10, 64 << 10, 1 << 20];

@@ -34,6 +34,12 @@ pub struct Figures {
     /// Messages in a frame, on average.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub messages_per_frame: Option<f64>,
+    /// Frames that one append took, on average.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frames_per_append: Option<f64>,
+    /// System calls of the server's thread for each frame.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub system_calls_per_frame: Option<f64>,
     /// Latency, where it was measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub latency_us: Option<Percentiles>,
@@ -78,6 +84,12 @@ impl std::fmt::Display for Figures {
         }
         if let Some(count) = self.messages_per_frame {
             write!(f, "  {} a frame", short(count))?;
+        }
+        if let Some(count) = self.frames_per_append {
+            write!(f, "  {} frames an append", short(count))?;
+        }
+        if let Some(calls) = self.system_calls_per_frame {
+            write!(f, "  {} system calls a frame", short(calls))?;
         }
         if let Some(latency) = self.latency_us {
             let Percentiles { p50, p99, p999, max } = latency;

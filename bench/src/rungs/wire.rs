@@ -14,6 +14,8 @@ const CRC_AT: usize = 17;
 pub const REQUEST_HEADER_LEN: usize = 64;
 /// Bytes of an acknowledgement.
 pub const ACK_LEN: usize = 48;
+/// Where a request says which one it is.
+const ID: std::ops::Range<usize> = 4..12;
 
 /// CRC-32C.
 #[must_use]
@@ -55,6 +57,26 @@ pub fn request(messages: usize) -> Vec<u8> {
     bytes
 }
 
+/// Says in a request which one it is.
+pub fn put_id(request: &mut [u8], id: u64) {
+    request[ID].copy_from_slice(&id.to_le_bytes());
+}
+
+/// The acknowledgement of a request: it begins with which one that was.
+#[must_use]
+pub fn ack(request: &[u8]) -> [u8; ACK_LEN] {
+    let mut ack = [1; ACK_LEN];
+    ack[..ID.len()].copy_from_slice(&request[ID]);
+    ack
+}
+
+/// Whether these bytes acknowledge that request.
+#[must_use]
+pub fn acknowledges(ack: &[u8], id: u64) -> bool {
+    let (named, rest) = ack.split_at(ID.len());
+    named == id.to_le_bytes() && rest == [1; ACK_LEN - ID.end + ID.start]
+}
+
 /// How long the request at the front of `bytes` is, if all of it is there.
 #[must_use]
 pub fn whole_request(bytes: &[u8]) -> Option<usize> {
@@ -72,5 +94,15 @@ mod tests {
         assert_eq!(whole_request(&bytes), Some(bytes.len()));
         assert_eq!(whole_request(&bytes[..bytes.len() - 1]), None);
         assert!(crc_holds(&bytes[REQUEST_HEADER_LEN..]));
+    }
+
+    #[test]
+    fn an_acknowledgement_is_of_one_request() {
+        let mut bytes = request(1);
+        put_id(&mut bytes, 7 << 40);
+        let mut ack = ack(&bytes);
+        assert!(acknowledges(&ack, 7 << 40) && !acknowledges(&ack, 7));
+        ack[ACK_LEN - 1] = 0;
+        assert!(!acknowledges(&ack, 7 << 40));
     }
 }

@@ -344,3 +344,7 @@ fn passes(error: &io::Error) -> bool {
     let transient = [libc::EINTR, libc::EAGAIN, libc::EBUSY, libc::ENOMEM];
     error.raw_os_error().is_some_and(|number| transient.contains(&number))
 }
+
+#[cfg(test)]
+#[cfg(not(miri))]
+mod tests;

@@ -16,12 +16,16 @@ use crate::stats::{nanos_histogram, whole};
 
 /// Messages in the largest frame.
 const MESSAGES_MAX: usize = 4096;
+/// How long what is still in flight at the end is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What it saw.
 #[derive(Debug)]
 pub(super) struct Sent {
     pub(super) latency: Histogram<u64>,
     pub(super) seconds: f64,
+    /// Messages of frames that were acknowledged.
+    pub(super) messages: u64,
 }
 
 /// Sends for `duration`, then waits for what is in flight.
@@ -37,9 +41,13 @@ pub(super) fn drive(address: SocketAddr, arrival: Arrival, duration: Duration) -
     }
     let seconds = started.elapsed().as_secs_f64();
     while client.in_flight > 0 {
+        if started.elapsed() > duration + PATIENCE {
+            let message = format!("{} frames are not acknowledged", client.in_flight);
+            return Err(io::Error::new(io::ErrorKind::TimedOut, message));
+        }
         client.take_acks(started)?;
     }
-    Ok(Sent { latency: client.latency, seconds })
+    Ok(Sent { latency: client.latency, seconds, messages: client.messages })
 }
 
 /// Messages of one frame: when the first was due, how many, and how far apart.
@@ -52,9 +60,10 @@ struct Flight {
 
 struct Connection {
     stream: TcpStream,
-    flights: VecDeque<Flight>,
-    /// Bytes of an acknowledgement that has only begun to arrive.
-    partial: usize,
+    /// With the ids of their requests.
+    flights: VecDeque<(u64, Flight)>,
+    /// An acknowledgement that has only begun to arrive.
+    partial: Vec<u8>,
 }
 
 struct Client {
@@ -66,6 +75,8 @@ struct Client {
     idle: Vec<usize>,
     latency: Histogram<u64>,
     record_from: u64,
+    next_id: u64,
+    messages: u64,
 }
 
 impl Client {
@@ -77,7 +88,7 @@ impl Client {
             stream.set_nodelay(true)?;
             stream.set_nonblocking(true)?;
             epoll::add(&poll, &stream, EventData::new_u64(index as u64), EventFlags::IN)?;
-            connections.push(Connection { stream, flights: VecDeque::new(), partial: 0 });
+            connections.push(Connection { stream, flights: VecDeque::new(), partial: Vec::new() });
         }
         Ok(Client {
             connections,
@@ -88,6 +99,8 @@ impl Client {
             idle: (0..count).collect(),
             latency: nanos_histogram(),
             record_from: 0,
+            next_id: 0,
+            messages: 0,
         })
     }
 
@@ -136,8 +149,9 @@ impl Client {
 
     fn send(&mut self, index: usize, flight: Flight) -> io::Result<()> {
         let connection = &mut self.connections[index];
-        let mut bytes = self.requests.of(flight.messages);
-        connection.flights.push_back(flight);
+        let mut bytes = self.requests.of(flight.messages, self.next_id);
+        connection.flights.push_back((self.next_id, flight));
+        self.next_id += 1;
         self.in_flight += 1;
         while !bytes.is_empty() {
             match connection.stream.write(bytes) {
@@ -168,17 +182,24 @@ impl Client {
     fn take_acks_of(&mut self, index: usize, started: Instant) -> io::Result<()> {
         let mut buffer = [0; 64 * 1024];
         let connection = &mut self.connections[index];
-        let received = match connection.stream.read(&mut buffer) {
+        let before = connection.partial.len();
+        buffer[..before].copy_from_slice(&connection.partial);
+        let filled = match connection.stream.read(&mut buffer[before..]) {
             Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(received) => received,
+            Ok(received) => before + received,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
             Err(error) => return Err(error),
         };
         let now = nanos(started.elapsed());
-        let bytes = connection.partial + received;
-        connection.partial = bytes % wire::ACK_LEN;
-        for _ in 0..bytes / wire::ACK_LEN {
-            let Some(flight) = connection.flights.pop_front() else { break };
+        let acks = buffer[..filled].chunks_exact(wire::ACK_LEN);
+        connection.partial.clear();
+        connection.partial.extend_from_slice(acks.remainder());
+        for ack in acks {
+            let flight = match connection.flights.pop_front() {
+                Some((id, flight)) if wire::acknowledges(ack, id) => flight,
+                _ => return Err(io::Error::other("an acknowledgement of something else")),
+            };
+            self.messages += flight.messages as u64;
             self.in_flight -= 1;
             self.idle.push(index);
             if now < self.record_from {
@@ -204,13 +225,14 @@ impl Requests {
         Requests { template: wire::request(MESSAGES_MAX), crcs: vec![None; MESSAGES_MAX + 1] }
     }
 
-    fn of(&mut self, messages: usize) -> &[u8] {
+    fn of(&mut self, messages: usize, id: u64) -> &[u8] {
         let batch = wire::REQUEST_HEADER_LEN;
         let len = batch + wire::BATCH_HEADER_LEN + messages * wire::RECORD_LEN;
         let crc = *self.crcs[messages]
             .get_or_insert_with(|| wire::crc32c(&self.template[batch + wire::BEFORE_CRC..len]));
         let total = u32::try_from(len).unwrap_or(u32::MAX);
         self.template[..4].copy_from_slice(&total.to_le_bytes());
+        wire::put_id(&mut self.template, id);
         wire::put_crc(&mut self.template[batch..], crc);
         &self.template[..len]
     }

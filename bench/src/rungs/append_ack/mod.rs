@@ -1,12 +1,15 @@
 //! CRC, append, acknowledge: the least that small produces can cost, at a given arrival.
 
 mod client;
+mod ringed;
 mod server;
 
 use std::io;
 use std::net::TcpListener;
 use std::path::Path;
 use std::time::Duration;
+
+use onrush_sys::ring::{Receive, Ways};
 
 use super::{Figures, wire};
 use crate::machine::{Scratch, server_and_client};
@@ -65,18 +68,72 @@ impl Arrival {
     }
 }
 
+/// By what the server waits, receives and sends.
+#[derive(Copy, Clone, Debug, PartialEq, Eq)]
+pub enum Sockets {
+    /// `epoll_wait`, and a call for each receive and each send; with one connection, `read`.
+    Calls,
+    /// io_uring.
+    Ring(Ways),
+}
+
+impl Sockets {
+    /// Calls, and the ways by io_uring that are worth telling apart.
+    pub const ALL: [Sockets; 6] = {
+        const fn ring(receive: Receive, registered: bool) -> Sockets {
+            Sockets::Ring(Ways { receive, registered })
+        }
+        [
+            Sockets::Calls,
+            ring(Receive::Once, false),
+            ring(Receive::Once, true),
+            ring(Receive::OncePollFirst, false),
+            ring(Receive::Multishot, false),
+            ring(Receive::Multishot, true),
+        ]
+    };
+
+    fn name(self) -> String {
+        let Sockets::Ring(ways) = self else { return String::new() };
+        let receive = match ways.receive {
+            Receive::Once => "one-shot",
+            Receive::OncePollFirst => "poll first",
+            Receive::Multishot => "multishot",
+        };
+        format!(", io_uring {receive}{}", if ways.registered { ", fixed" } else { "" })
+    }
+}
+
 /// Messages arrive for `duration`; latency counts from when each was due.
 pub fn run(dir: &Path, arrival: Arrival, duration: Duration) -> io::Result<Figures> {
+    run_by(Sockets::Calls, dir, arrival, duration)
+}
+
+/// The same with a server that does it by these means.
+pub fn run_by(
+    sockets: Sockets,
+    dir: &Path,
+    arrival: Arrival,
+    duration: Duration,
+) -> io::Result<Figures> {
     let scratch = Scratch::new(dir)?;
     let file = scratch.file("log", arrival.bytes(duration))?;
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?;
     let (served, sent) = server_and_client(
-        || server::serve(&listener, &file, arrival.connections()),
+        || server::serve(&listener, &file, arrival.connections(), sockets),
         || client::drive(address, arrival, duration),
     )?;
-    let mut figures = Figures::new(arrival.name(), served.messages, sent.seconds);
+    if served.messages != sent.messages {
+        let (appended, acknowledged) = (served.messages, sent.messages);
+        let message = format!("{appended} messages appended, {acknowledged} acknowledged");
+        return Err(io::Error::other(message));
+    }
+    let name = arrival.name() + &sockets.name();
+    let mut figures = Figures::new(name, served.messages, sent.seconds);
     figures.messages_per_frame = Some(served.messages as f64 / served.frames as f64);
+    figures.frames_per_append = Some(served.frames as f64 / served.appends as f64);
+    figures.system_calls_per_frame = Some(served.calls as f64 / served.frames as f64);
     figures.latency_us = Some(Percentiles::of(&sent.latency));
     Ok(figures.with_server_cpu(served.cpu))
 }
@@ -96,6 +153,22 @@ mod tests {
             let figures = run(&dir, arrival, Duration::from_millis(50)).unwrap();
             assert!(figures.operations > 0, "{figures}");
             assert!(figures.latency_us.is_some_and(|latency| latency.p50 > 0.0), "{figures}");
+        }
+    }
+
+    #[test]
+    fn every_way_by_a_ring_runs() {
+        if let Err(error) = onrush_sys::ring::available() {
+            eprintln!("WARNING: this machine has no io_uring ({error}): its rungs are untested");
+            return;
+        }
+        let (dir, arrival) = (std::env::temp_dir(), Arrival::Closed { connections: 8 });
+        for sockets in Sockets::ALL {
+            let figures = run_by(sockets, &dir, arrival, Duration::from_millis(50)).unwrap();
+            assert!(figures.operations > 0, "{figures}");
+            // How many requests a turn finds depends on who was quicker; by calls it is two for each.
+            let calls = figures.system_calls_per_frame.unwrap();
+            assert!(calls > if sockets == Sockets::Calls { 2.0 } else { 0.0 }, "{figures}");
         }
     }
 }

@@ -4,6 +4,7 @@
 //! there, whoever still waits for it: so nobody ever acts on what a crash could take back.
 
 mod load;
+mod opening;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;

@@ -163,3 +163,77 @@ fn the_first_append_after_a_kill_waits_for_no_epoch() {
     }
     running.kill();
 }
+
+/// A topic of so many partitions with a record in each, left by a kill.
+fn killed(partitions: u32) -> (SimDisk, TopicId) {
+    let disk = SimDisk::new();
+    let running = Running::with(disk.as_disk(), later(), Arc::new(SystemClock)).unwrap();
+    let new =
+        NewTopic { name: "t".to_owned(), partitions: Some(partitions), ..NewTopic::default() };
+    block_on(running.broker.create_topic(new)).unwrap();
+    let topic = running.broker.topic_by_name("t").unwrap();
+    for number in 0..partitions {
+        produce_durably(&topic.partition(number).unwrap(), batch(&["before"])).unwrap();
+    }
+    let id = topic.id();
+    drop(topic);
+    running.kill();
+    (disk.killed(disk.boundaries()), id)
+}
+
+/// Checkpoints would sync too.
+fn later() -> BrokerConfig {
+    BrokerConfig { checkpoint_interval: Duration::from_secs(3600), ..config() }
+}
+
+#[test]
+fn a_start_after_a_kill_syncs_as_often_for_many_partitions_as_for_few() {
+    let syncs = |partitions| {
+        let (disk, _) = killed(partitions);
+        let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
+        let before = disk.sync_calls();
+        let opened = Broker::open(later(), Env { disk: disk.as_disk(), clock, random }).unwrap();
+        let needed = disk.sync_calls() - before;
+        assert_eq!(opened.2.findings, [""; 0]);
+        needed
+    };
+    assert_eq!(syncs(3), syncs(50));
+}
+
+#[test]
+fn a_partition_whose_recovery_cannot_be_synced_is_named_and_not_lost() {
+    for (operation, name) in [(Operation::Sync, "1/0000000000.log"), (Operation::SyncDir, "1")] {
+        let (disk, id) = killed(3);
+        disk.fail(Fault::next(operation).on(&format!("{id}/{name}")));
+        let running = Running::with(disk.as_disk(), later(), Arc::new(SystemClock)).unwrap();
+        let findings = &running.report.findings;
+        assert!(
+            findings.iter().any(|finding| finding.contains("t/1 does not open")),
+            "{findings:?}"
+        );
+        let topic = running.broker.topic_by_name("t").unwrap();
+        assert!(topic.partition(1).is_err());
+        for number in [0, 2] {
+            let partition = topic.partition(number).unwrap();
+            produce_durably(&partition, batch(&["after"])).unwrap();
+            assert_eq!(read_all(&partition), ["before", "after"]);
+        }
+        drop(topic);
+        running.kill();
+        let disk = disk.killed(disk.boundaries());
+        let running = Running::with(disk.as_disk(), later(), Arc::new(SystemClock)).unwrap();
+        let topic = running.broker.topic_by_name("t").unwrap();
+        let partition = topic.partition(1).unwrap();
+        produce_durably(&partition, batch(&["after"])).unwrap();
+        let crashed = disk.crash(disk.boundaries(), onrush_sim::CrashPolicy::DropUnsynced);
+        drop((topic, partition));
+        running.kill();
+        let running = Running::with(crashed.as_disk(), later(), Arc::new(SystemClock)).unwrap();
+        let topic = running.broker.topic_by_name("t").unwrap();
+        for number in 0..3 {
+            assert_eq!(read_all(&topic.partition(number).unwrap()), ["before", "after"]);
+        }
+        drop(topic);
+        running.kill();
+    }
+}

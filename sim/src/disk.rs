@@ -7,7 +7,7 @@ use crate::image::{DirId, FileId, Image, Node, components, not_found};
 use crate::op::{Apply as _, DataChange, NameChange, Op};
 use crate::replay::Replay;
 use bytes::Bytes;
-use onrush_sys::{DirEntry, Disk, File, OpenMode};
+use onrush_sys::{DirEntry, Disk, File, OpenMode, Synced};
 use parking_lot::{Condvar, Mutex};
 use std::collections::HashSet;
 use std::fmt;
@@ -42,6 +42,7 @@ pub(crate) struct State {
     pub(crate) cold: HashSet<FileId>,
     pub(crate) syncs_held: bool,
     pub(crate) syncs_waiting: usize,
+    pub(crate) sync_calls: usize,
 }
 
 impl State {
@@ -58,6 +59,7 @@ impl State {
             cold: HashSet::new(),
             syncs_held: false,
             syncs_waiting: 0,
+            sync_calls: 0,
         }
     }
 
@@ -205,6 +207,20 @@ impl SimDisk {
         after.ops = state.ops[..boundary].to_vec();
         after.capacity = state.capacity;
         SimDisk::over(after)
+    }
+
+    /// How often it was asked to make something durable since it came to be: once for however many
+    /// files and directories at a time.
+    pub fn sync_calls(&self) -> usize {
+        self.0.state.lock().sync_calls
+    }
+
+    /// Counts what happens meanwhile as one call.
+    fn as_one_call<T>(&self, sync: impl FnOnce() -> T) -> T {
+        let before = self.sync_calls();
+        let answer = sync();
+        self.0.state.lock().sync_calls = before + 1;
+        answer
     }
 
     /// What the operation before this boundary was, for messages.
@@ -416,6 +432,7 @@ impl Disk for SimDisk {
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         let mut state = self.0.state.lock();
         let dir = state.now.look_up_dir(path)?;
+        state.sync_calls += 1;
         let outcome = state.faults.check(Operation::SyncDir, &text(path));
         let upto = state.boundary();
         state.record(Op::SyncDir { dir, upto, ok: outcome.is_ok() });
@@ -423,7 +440,14 @@ impl Disk for SimDisk {
     }
 
     fn sync_files(&self, files: &[Arc<dyn File>]) -> Vec<io::Result<()>> {
-        files.iter().map(|file| file.sync_data()).collect()
+        self.as_one_call(|| files.iter().map(|file| file.sync_data()).collect())
+    }
+
+    fn sync_all(&self, files: &[Arc<dyn File>], dirs: &[&Path]) -> Synced {
+        self.as_one_call(|| Synced {
+            files: self.sync_files(files),
+            dirs: dirs.iter().map(|dir| self.sync_dir(dir)).collect(),
+        })
     }
 
     fn lock(&self, path: &Path) -> io::Result<Box<dyn Send + Sync>> {

@@ -83,6 +83,7 @@ impl File for SimFile {
             }
             state.syncs_waiting -= 1;
         }
+        state.sync_calls += 1;
         let outcome = state.faults.check(Operation::Sync, &self.path);
         state.record(Op::SyncData { file: self.id, upto, ok: outcome.is_ok() });
         outcome

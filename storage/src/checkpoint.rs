@@ -124,9 +124,31 @@ fn write_part(
     Ok((file, fresh))
 }
 
-/// Writes a segment's whole index file anew, durably. For recovery, when nobody else uses it.
-pub(crate) fn rewrite_index(env: &Env, segment: &Arc<Segment>) -> Result<()> {
-    store_copied(env, segment, None)
+/// Writes a segment's whole index file anew. For recovery, when nobody else uses it. Syncing the file
+/// and its directory is the caller's, and saying then to the index what it holds.
+pub(crate) fn write_index(
+    env: &Env,
+    segment: &Arc<Segment>,
+) -> Result<(Arc<dyn File>, Vec<Entry>)> {
+    write_whole(env, segment, all_entries(env, segment)?, None)
+}
+
+fn all_entries(env: &Env, segment: &Arc<Segment>) -> Result<Vec<Entry>> {
+    let index = segment.index_with(env, Index::must_load)?;
+    Ok(index.entries().copied().collect())
+}
+
+fn write_whole(
+    env: &Env,
+    segment: &Arc<Segment>,
+    entries: Vec<Entry>,
+    replaces: Option<SegmentSeq>,
+) -> Result<(Arc<dyn File>, Vec<Entry>)> {
+    let part = Part { segment: segment.clone(), first_slot: 0, entries, rolled: true };
+    let (file, _) = write_part(env, &part, replaces)?;
+    let end = entry_position(part.entries.len() as u64);
+    file.truncate(end).at("truncate", &segment.idx_path())?;
+    Ok((file, part.entries))
 }
 
 /// Writes a segment's whole index file, durably, and says in it what the segment stands in for.
@@ -135,27 +157,21 @@ pub(crate) fn store_copied(
     segment: &Arc<Segment>,
     replaces: Option<SegmentSeq>,
 ) -> Result<()> {
-    let entries: Vec<Entry> = {
-        let index = segment.index_with(env, Index::must_load)?;
-        index.entries().copied().collect()
-    };
+    let entries = all_entries(env, segment)?;
     let path = segment.idx_path();
     if replaces.is_some() {
         // Alone, and first: entries without this word would speak for offsets that the originals
         // hold as well.
-        let (segment, entries) = (segment.clone(), Vec::new());
+        let entries = Vec::new();
         let head = Part { segment: segment.clone(), first_slot: 0, entries, rolled: true };
         let (file, _) = write_part(env, &head, replaces)?;
         file.sync_data().at("sync", &path)?;
         env.disk.sync_dir(&segment.dir).at("sync", &segment.dir)?;
     }
-    let part = Part { segment: segment.clone(), first_slot: 0, entries, rolled: true };
-    let (file, _) = write_part(env, &part, replaces)?;
-    let count = part.entries.len() as u64;
-    file.truncate(entry_position(count)).at("truncate", &path)?;
+    let (file, entries) = write_whole(env, segment, entries, replaces)?;
     file.sync_data().at("sync", &path)?;
     env.disk.sync_dir(&segment.dir).at("sync", &segment.dir)?;
-    segment.index().replace(part.entries);
+    segment.index().replace(entries);
     Ok(())
 }
 

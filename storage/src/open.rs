@@ -13,12 +13,10 @@ use crate::config::{Env, LogConfig, OpenOptions};
 use crate::error::{IoContext, Result, StorageError};
 use crate::index::{Index, Point};
 use crate::interval::Interval;
-use crate::layout::FORMAT_VERSION;
 use crate::listing::Listing;
 use crate::names::{SegmentSeq, state_path};
+use crate::opening::Opening;
 use crate::reader::LogReader;
-use crate::recovery::Recovery;
-use crate::replay::replay;
 use crate::report::RecoveryReport;
 use crate::room::{Pace, Room};
 use crate::segment::Segment;
@@ -150,7 +148,14 @@ fn begin(
     epoch: LeaderEpoch,
 ) -> (LogWriter, LogReader) {
     let dir: Arc<Path> = dir.into();
-    let slots = Slots::new(env.disk.clone(), dir.clone(), born.state, FIRST_GENERATIONS[1], true);
+    let slots = Slots::new(
+        env.disk.clone(),
+        dir.clone(),
+        born.state,
+        FIRST_GENERATIONS[1],
+        [true; 2],
+        true,
+    );
     let segment = Arc::new(Segment::empty(dir.clone(), born.seq, Offset::ZERO));
     let start = segment.base_point();
     let found = Found {
@@ -170,8 +175,7 @@ fn begin(
 /// attachment does not account for; with a control batch, all of its bytes too.
 ///
 /// # Errors
-/// `Missing` if there is no log, `NewerFormat`, `Corrupt` if both state slots are unreadable, or an
-/// I/O error. Damaged data is no error here but stands in the report.
+/// As [`Opening::begin`] and [`Opening::finish`].
 pub fn open(
     env: &Env,
     dir: &Path,
@@ -179,58 +183,11 @@ pub fn open(
     options: OpenOptions,
     visit: &mut dyn FnMut(&BatchHeader, &[u8]),
 ) -> Result<Recovered> {
-    let disk = &*env.disk;
-    let listing = Listing::of(disk, dir)?;
-    let slots = Slots::load(disk, dir, listing.states)?;
-    let Some((generation, state)) = slots.valid.first().cloned() else {
-        if listing.is_blank() {
-            return Err(StorageError::Missing { path: dir.display().to_string() });
-        }
-        let path = slots.unreadable.into_iter().next().unwrap_or_else(|| state_path(dir, 0));
-        return Err(StorageError::corrupt(
-            &path,
-            format!("neither state slot holds a valid state of format {FORMAT_VERSION} or older"),
-        ));
-    };
-    let older = slots.valid.into_iter().nth(1).and_then(|(_, state)| state.attachment);
-    let dir: Arc<Path> = dir.into();
-    let mut report = RecoveryReport::default();
-    report.files_unreadable.extend(slots.unreadable.iter().map(|path| path.display().to_string()));
-    for (slot, len) in listing.states.iter().enumerate() {
-        if len.is_none() {
-            report.files_unreadable.push(state_path(&dir, slot).display().to_string());
-        }
-    }
-
-    let clean = options.clean.then(|| closed(&dir, &state, &listing)).flatten();
-    report.clean = clean.is_some();
-    let (found, state, changed) = match clean {
-        Some(found) => (found, state, false),
-        None => {
-            let recovery =
-                Recovery::new(env, &dir, &cfg, (generation, state), listing, &mut report);
-            recovery.run()?
-        }
-    };
-    report.damage.clone_from(&state.damage);
-    let attachment = [state.attachment.clone(), older]
-        .into_iter()
-        .flatten()
-        .find(|(offset, _)| *offset <= found.end.offset);
-    let slots = Slots::new(env.disk.clone(), dir.clone(), state, generation, report.clean);
-    if changed || !report.files_unreadable.is_empty() {
-        slots.write_both(|state| state.attachment.clone_from(&attachment))?;
-    }
-    let (mut writer, reader) = assemble(env, dir, cfg, slots, found, options.leader_epoch);
-    // The closing record, if there is one, is not that of this log as it stands.
-    writer.touched = !report.clean;
-    let from = attachment.as_ref().map_or(Offset::ZERO, |(offset, _)| *offset);
-    replay(&reader, from, &mut report, visit)?;
-    Ok(Recovered { writer, reader, report, attachment })
+    Opening::begin(env, dir, cfg, options)?.finish(visit)
 }
 
 /// The log as its closing record says, if the files agree.
-fn closed(dir: &Arc<Path>, state: &State, listing: &Listing) -> Option<Found> {
+pub(crate) fn closed(dir: &Arc<Path>, state: &State, listing: &Listing) -> Option<Found> {
     let rows = closing_rows(state, listing)?;
     let last = rows.last()?;
     let segments: Vec<Arc<Segment>> = rows

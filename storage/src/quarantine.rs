@@ -2,6 +2,7 @@
 
 use std::io::IoSlice;
 use std::path::Path;
+use std::sync::Arc;
 
 use onrush_sys::{Disk, File, OpenMode};
 
@@ -10,8 +11,8 @@ use crate::names::SegmentSeq;
 
 const CHUNK: u64 = 1 << 20;
 
-/// Copies bytes `from..to` of a segment into a quarantine file, durably (the directory's sync is the
-/// caller's). Gives the file's name. Doing it again after a crash gives the same file.
+/// Copies bytes `from..to` of a segment into a quarantine file. Gives the file's name, and the file;
+/// syncing that and its directory is the caller's. Doing it again after a crash gives the same file.
 pub(crate) fn keep_aside(
     disk: &dyn Disk,
     dir: &Path,
@@ -19,7 +20,7 @@ pub(crate) fn keep_aside(
     file: &dyn File,
     from: u64,
     to: u64,
-) -> Result<String> {
+) -> Result<(String, Arc<dyn File>)> {
     let name = seq.torn_name(from);
     let path = dir.join(&name);
     let kept = disk.open(&path, OpenMode::Create).at("create", &path)?;
@@ -36,6 +37,5 @@ pub(crate) fn keep_aside(
         at += got as u64;
     }
     kept.truncate(at - from).at("truncate", &path)?;
-    kept.sync_data().at("sync", &path)?;
-    Ok(name)
+    Ok((name, kept))
 }

@@ -6,6 +6,9 @@
 
 mod above;
 mod below;
+mod unsettled;
+
+pub(crate) use unsettled::{Rewritten, Steps, Unsettled};
 
 use std::path::Path;
 use std::sync::Arc;
@@ -47,11 +50,7 @@ pub(crate) struct Recovery<'a> {
     end: Point,
     interval: Interval,
     torn: Option<TornTail>,
-    /// Files with bytes that may be in the page cache only.
-    unsynced: Vec<Arc<dyn File>>,
-    dir_changed: bool,
-    /// Segments whose index file is to be written anew.
-    rewrite: Vec<Arc<Segment>>,
+    steps: Steps,
     damage_before: usize,
 }
 
@@ -79,14 +78,12 @@ impl<'a> Recovery<'a> {
             end: start,
             interval: Interval::at(start),
             torn: None,
-            unsynced: Vec::new(),
-            dir_changed: false,
-            rewrite: Vec::new(),
+            steps: Steps::default(),
         }
     }
 
-    /// Recovers. Gives the log, its state, and whether that is to be written.
-    pub(crate) fn run(mut self) -> Result<(Found, State, bool)> {
+    /// Recovers, but for what is to be made durable before anyone reads the log.
+    pub(crate) fn run(mut self) -> Result<Unsettled> {
         let mut summaries = self.summaries()?;
         self.drop_superseded(&mut summaries)?;
         let checkpoint = summaries.iter().rposition(|(_, summary)| summary.durable().is_some());
@@ -104,7 +101,7 @@ impl<'a> Recovery<'a> {
         for (seq, _) in &summaries[below..] {
             self.above(*seq)?;
         }
-        self.settle()
+        self.end()
     }
 
     /// Judges every index file: a checkpoint writes to those of all segments that were rolled since
@@ -195,7 +192,7 @@ impl<'a> Recovery<'a> {
         }
         self.listing.logs.remove(&seq);
         self.listing.idxs.remove(&seq);
-        self.dir_changed = true;
+        self.steps.dir_changed = true;
         Ok(())
     }
 
@@ -235,26 +232,16 @@ impl<'a> Recovery<'a> {
         let mode = if self.listing.logs.contains_key(&segment.seq) {
             OpenMode::ReadWrite
         } else {
-            self.dir_changed = true;
+            self.steps.dir_changed = true;
             OpenMode::Create
         };
         self.env.disk.open(&path, mode).at("open", &path)
     }
 
-    /// Makes what was found durable, before anyone reads it.
-    fn settle(mut self) -> Result<(Found, State, bool)> {
+    fn end(mut self) -> Result<Unsettled> {
         let known = self.state.durable_end.max(self.state.log_start);
         if self.segments.is_empty() || self.end.offset < known {
             self.begin_anew(known)?;
-        }
-        let disk = &*self.env.disk;
-        let synced: std::io::Result<()> = disk.sync_files(&self.unsynced).into_iter().collect();
-        synced.at("sync", self.dir)?;
-        if self.dir_changed || !self.unsynced.is_empty() {
-            disk.sync_dir(self.dir).at("sync", self.dir)?;
-        }
-        for segment in std::mem::take(&mut self.rewrite) {
-            crate::checkpoint::rewrite_index(self.env, &segment)?;
         }
         self.report.torn = self.torn;
         let changed = self.state.damage.len() != self.damage_before;
@@ -267,7 +254,7 @@ impl<'a> Recovery<'a> {
             allocated: allocated.max(self.end.position),
             next_seq: self.listing.next_seq,
         };
-        Ok((found, self.state, changed))
+        Ok(Unsettled { found, state: self.state, changed, steps: self.steps })
     }
 
     /// The log ends before what is known to have been durable: that range is damage, and what comes
@@ -285,11 +272,12 @@ impl<'a> Recovery<'a> {
                 reason: "this range was durable and is no longer there".into(),
             });
         }
-        crate::background::prepare(&*self.env.disk, self.dir, seq, crate::room::Room::Zeros(0))?;
+        crate::background::make(&*self.env.disk, self.dir, seq, crate::room::Room::Zeros(0))?;
+        self.steps.dir_changed = true;
         self.begin(Arc::new(Segment::empty(self.dir.clone(), seq, known.max(self.end.offset))));
         self.listing.logs.insert(seq, 0);
         let segment = self.segments[self.segments.len() - 1].clone();
-        self.rewrite.push(segment);
+        self.steps.rewrite.push(segment);
         Ok(())
     }
 }

@@ -11,7 +11,7 @@ use std::io::IoSlice;
 use onrush_sys::{Disk, File, OpenMode};
 use parking_lot::Mutex;
 
-use crate::again::make_durable;
+use crate::again::{make_durable, rewritten};
 use crate::error::{IoContext, Result, StorageError};
 use crate::layout::{FORMAT_VERSION, HeaderFault};
 use crate::names::state_path;
@@ -38,6 +38,8 @@ struct Inner {
     /// A sync of that slot failed: it is written anew before anything else, never synced again as
     /// it is.
     doubtful: bool,
+    /// Which slots were there when the log was opened or created.
+    present: [bool; 2],
     /// Which slots are known to have a durable name.
     named: [bool; 2],
 }
@@ -60,12 +62,14 @@ pub(crate) struct Found {
 }
 
 impl Slots {
-    /// The slots as `found` left them. `synced` says that the newest one is known to be durable.
+    /// The slots as `found` left them, those that are `present`. `synced` says that the newest one is
+    /// known to be durable, and the names.
     pub(crate) fn new(
         disk: Arc<dyn Disk>,
         dir: Arc<Path>,
         state: State,
         generation: u64,
+        present: [bool; 2],
         synced: bool,
     ) -> Slots {
         let unsynced = (!synced).then(|| Unsynced { slot: slot_of(generation), file: None });
@@ -77,7 +81,8 @@ impl Slots {
                 generation,
                 unsynced,
                 doubtful: false,
-                named: [synced; 2],
+                present,
+                named: present.map(|present| present && synced),
             }),
         }
     }
@@ -107,6 +112,25 @@ impl Slots {
         }
         found.valid.sort_by_key(|(generation, _)| std::cmp::Reverse(*generation));
         Ok(found)
+    }
+
+    /// The newest slot, if another process wrote it: written over itself, to be synced through this
+    /// handle.
+    pub(crate) fn pending(&self) -> Result<Option<Arc<dyn File>>> {
+        let inner = self.inner.lock();
+        match &inner.unsynced {
+            Some(Unsynced { slot, file: None }) if !inner.doubtful => {
+                rewritten(&*self.disk, &state_path(&self.dir, *slot)).map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// The file that [`Slots::pending`] gave is durable, and so are the names in the directory.
+    pub(crate) fn found_is_durable(&self) {
+        let mut inner = self.inner.lock();
+        inner.unsynced = None;
+        inner.named = inner.present;
     }
 
     /// Looks at the state as it was last changed.

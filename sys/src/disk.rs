@@ -52,6 +52,15 @@ pub enum OpenMode {
     CreateNew,
 }
 
+/// What became of syncing many files and directories.
+#[derive(Debug)]
+pub struct Synced {
+    /// An answer per file, in their order.
+    pub files: Vec<io::Result<()>>,
+    /// An answer per directory, in theirs.
+    pub dirs: Vec<io::Result<()>>,
+}
+
 /// A directory tree. Paths are relative to its root; absolute ones and `..` are refused.
 pub trait Disk: Send + Sync + Debug {
     /// Makes a directory and those above it; no error if it exists. Durable once each directory
@@ -75,6 +84,12 @@ pub trait Disk: Send + Sync + Debug {
     /// answer per file, in order; an error is attributed to the file that suffered it, and where
     /// that cannot be known, to all of them.
     fn sync_files(&self, files: &[Arc<dyn File>]) -> Vec<io::Result<()>>;
+    /// Does both at once: makes the data of all these files and the names in all these directories
+    /// durable, in whatever way is cheapest for that many, in no particular order. One answer per
+    /// file, and one per directory.
+    fn sync_all(&self, files: &[Arc<dyn File>], dirs: &[&Path]) -> Synced {
+        sync_each(self, files, dirs)
+    }
     /// Takes the exclusive advisory lock that is this file, until the guard is dropped or the
     /// process dies. [`io::ErrorKind::WouldBlock`] while somebody else (in this process or
     /// another) holds it.
@@ -83,6 +98,12 @@ pub trait Disk: Send + Sync + Debug {
     fn free_bytes(&self) -> io::Result<u64>;
     /// The backend's name, for logs.
     fn backend(&self) -> &'static str;
+}
+
+/// [`Disk::sync_all`] where nothing is cheaper than asking.
+fn sync_each<D: Disk + ?Sized>(disk: &D, files: &[Arc<dyn File>], dirs: &[&Path]) -> Synced {
+    let files = disk.sync_files(files);
+    Synced { files, dirs: dirs.iter().map(|dir| disk.sync_dir(dir)).collect() }
 }
 
 /// One open file. All positions are absolute: a handle has no cursor, and may be shared.

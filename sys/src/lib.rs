@@ -23,7 +23,7 @@ pub mod thread;
 pub use clock::{Clock, ManualClock, Sleep, SystemClock};
 #[cfg(any(test, feature = "conformance"))]
 pub use disk::conformance;
-pub use disk::{DirEntry, Disk, DiskBackend, File, OpenMode, create_root, open_disk};
+pub use disk::{DirEntry, Disk, DiskBackend, File, OpenMode, Synced, create_root, open_disk};
 pub use mapping::{Mapping, MappingSource};
 pub use random::{Random, SeededRandom, SystemRandom};
 pub use temp::TempDir;

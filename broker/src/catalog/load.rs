@@ -4,9 +4,9 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use onrush_record::TopicId;
-use onrush_record::batch::{BatchHeader, Marker};
-use onrush_storage::{OpenOptions, RecoveryReport};
+use onrush_storage::RecoveryReport;
 
+use super::opening::open_all;
 use super::{Catalog, Decided, Live};
 use crate::io_queue::Job;
 use crate::journal::{self, Journal};
@@ -16,11 +16,6 @@ use crate::services::Services;
 use crate::shared_log::{LogName, SharedLog};
 use crate::topic::{TopicCore, partition_directory, topic_directory, topics_directory};
 use crate::{Error, Partition, Result, Topic};
-
-/// From so many partitions on, opening them is shared between two threads.
-const PARALLEL_FROM: usize = 64;
-/// So many partitions have their epochs stored together, a file of each being open meanwhile.
-const TOGETHER: usize = 256;
 
 /// What opening one partition found.
 #[derive(Debug)]
@@ -180,7 +175,7 @@ fn open_topics(
         work.extend((0..record.partitions).map(|index| (Arc::clone(topic.core()), index)));
         topics.push(topic);
     }
-    let mut found = open_all(services, work, clean).into_iter();
+    let mut found = open_all(services, &work, clean).into_iter();
     let mut opened = Vec::new();
     for topic in &topics {
         let count = metadata.topics.get(&topic.id()).map_or(0, |record| record.partitions);
@@ -200,103 +195,4 @@ fn live_topic(services: &Services, id: TopicId, record: &TopicRecord) -> Arc<Top
         services.config.topic_defaults.clone()
     });
     Topic::new(id, &record.name, overrides, config)
-}
-
-type Found = (Result<Arc<Partition>>, Opened);
-
-fn open_all(services: &Arc<Services>, work: Vec<(Arc<TopicCore>, u32)>, clean: bool) -> Vec<Found> {
-    let open = move |services: &Arc<Services>, work: &[(Arc<TopicCore>, u32)]| -> Vec<Found> {
-        let mut found = Vec::with_capacity(work.len());
-        for some in work.chunks(TOGETHER) {
-            let from = found.len();
-            let opened = some.iter().map(|(core, at)| open_partition(services, core, *at, clean));
-            found.extend(opened);
-            if !clean {
-                settle_epochs(services, &found[from..]);
-            }
-        }
-        found
-    };
-    if work.len() < PARALLEL_FROM || onrush_sys::thread::cores() < 2 {
-        return open(services, &work);
-    }
-    let half = work.len() / 2;
-    let (ours, theirs) = (work[..half].to_vec(), work[half..].to_vec());
-    let helper = {
-        let (services, theirs) = (Arc::clone(services), theirs.clone());
-        onrush_sys::thread::spawn("onrush-open", move || open(&services, &theirs))
-    };
-    let mut found = open(services, &ours);
-    let rest = helper.ok().and_then(|helper| helper.join().ok());
-    found.extend(rest.unwrap_or_else(|| open(services, &theirs)));
-    found
-}
-
-/// Makes their epochs durable now: each would wait for the disk with its first append, its shard too.
-fn settle_epochs(services: &Services, found: &[Found]) {
-    let opened = || found.iter().filter_map(|(partition, _)| partition.as_ref().ok());
-    let mut logs: Vec<_> = opened().map(|partition| partition.log().lock()).collect();
-    let mut writers: Vec<_> = logs.iter_mut().map(|log| &mut log.writer).collect();
-    onrush_storage::settle_epochs(&*services.storage.disk, &mut writers);
-}
-
-fn open_partition(
-    services: &Arc<Services>,
-    core: &Arc<TopicCore>,
-    index: u32,
-    clean: bool,
-) -> Found {
-    let name = LogName { topic: Arc::clone(&core.name), partition: index };
-    let shown = name.to_string();
-    match open_log(services, core, name, clean) {
-        Ok((log, report)) => {
-            let partition = Partition::new(Arc::clone(core), index, log, Arc::clone(services));
-            (Ok(partition), Opened { name: shown, result: Ok(report) })
-        }
-        Err(error) => {
-            tracing::error!(partition = shown, %error, "cannot open a partition; the rest goes on");
-            (Err(error.clone()), Opened { name: shown, result: Err(error) })
-        }
-    }
-}
-
-fn open_log(
-    services: &Arc<Services>,
-    core: &Arc<TopicCore>,
-    name: LogName,
-    clean: bool,
-) -> Result<(Arc<SharedLog>, RecoveryReport)> {
-    let options = OpenOptions { leader_epoch: services.epoch, clean };
-    let mut sent: Vec<(BatchHeader, Option<Marker>)> = Vec::new();
-    let mut visit = |header: &BatchHeader, control: &[u8]| {
-        if header.producer_id.is_some() {
-            sent.push((*header, Marker::parse(control)));
-        }
-    };
-    let directory = partition_directory(core.id, name.partition);
-    let config = core.settings().config.log();
-    let opened = onrush_storage::open(&services.storage, &directory, config, options, &mut visit);
-    let recovered = opened.map_err(|error| Error::storage(&name, error))?;
-    let (from, mut producers) = match &recovered.attachment {
-        Some((offset, bytes)) => match ProducerTable::decode(bytes) {
-            Some(table) => (*offset, table),
-            None => {
-                return Err(Error::Damaged {
-                    what: format!("partition {name}"),
-                    reason: "its checkpoint's list of producers is not what was written".to_owned(),
-                    resume_at: None,
-                });
-            }
-        },
-        None => (onrush_record::Offset::ZERO, ProducerTable::default()),
-    };
-    for (header, marker) in sent.iter().filter(|(header, _)| header.base_offset >= from) {
-        producers.replay(header, *marker);
-    }
-    // What recovery publishes is durable, the markers with it.
-    producers.settle(recovered.writer.written_end());
-    if !recovered.report.clean && core.settings().config.cleanup.compacts {
-        crate::cleaner::forget_cleaned(&mut producers, &recovered.reader);
-    }
-    Ok((SharedLog::new(name, recovered.writer, recovered.reader, producers), recovered.report))
 }

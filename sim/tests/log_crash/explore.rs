@@ -2,10 +2,11 @@
 
 use std::fmt::Write as _;
 
-use onrush_sim::{CrashPlan, CrashPolicy, SimDisk, Timeline};
+use onrush_sim::{CrashPlan, CrashPolicy, Expectation, SimDisk, Timeline};
+use onrush_storage::LogConfig;
 use onrush_sys::{Random as _, SeededRandom};
 
-use crate::world::{Outcome, World, config};
+use crate::world::{BEHEADED, DIRS, Outcome, Past, World, config, index};
 
 /// How many states were judged.
 #[derive(Debug, Default)]
@@ -18,6 +19,8 @@ pub struct Tally {
     pub killed: u64,
     /// Openings after a stop in order.
     pub clean: u64,
+    /// Of all these, where [`BEHEADED`] says what happened; no further looked at.
+    pub beheaded: u64,
     pub runs: u64,
 }
 
@@ -27,11 +30,19 @@ impl Tally {
     }
 }
 
+/// What a run is like.
+#[derive(Copy, Clone, Debug)]
+pub struct Kind {
+    /// So many logs lie on the disk, and are opened together.
+    pub logs: usize,
+    /// Operations fail.
+    pub faults: bool,
+}
+
 /// One run from its seed, and every crash of it.
-pub fn run(seed: u64, faults: bool, tally: &mut Tally) {
-    if let Err(error) = try_run(seed, faults, tally) {
-        let which = if faults { "failing disks" } else { "sound disks" };
-        panic!("ONRUSH_SEED={seed} on {which}: {error}");
+pub fn run(seed: u64, kind: Kind, tally: &mut Tally) {
+    if let Err(error) = try_run(seed, kind, tally) {
+        panic!("ONRUSH_SEED={seed} of {kind:?}: {error}");
     }
 }
 
@@ -41,30 +52,45 @@ fn history(disk: &SimDisk, end: usize) -> String {
     last.collect::<Vec<_>>().join("\n")
 }
 
-fn try_run(seed: u64, faults: bool, tally: &mut Tally) -> Outcome {
+fn try_run(seed: u64, kind: Kind, tally: &mut Tally) -> Outcome {
     let random = SeededRandom::new(seed);
     let cfg = config(&random);
-    let time = Timeline::new(onrush_sim::Expectation::default());
-    let mut world = World::open(SimDisk::new(), time, &cfg, 0, false, seed)?;
+    let disk = SimDisk::new();
+    let fresh = (seed..).zip(&DIRS[..kind.logs]).map(|(seed, dir)| Past {
+        dir,
+        time: Timeline::new(Expectation::default()),
+        least: 0,
+        seed,
+    });
+    let mut worlds = World::open_all(&disk, fresh.collect(), &cfg, false)?;
     let steps = 30 + random.below(90);
     for step in 0..steps {
-        let outcome = world.step(faults).and_then(|()| match world.writer.failure() {
+        let world = any(&mut worlds, &random);
+        let outcome = world.step(kind.faults).and_then(|()| match world.writer.failure() {
             None => world.check(),
             Some(_) => Ok(()),
         });
         outcome.map_err(|error| {
-            format!("step {step}: {error}\n{}", history(&world.disk, world.disk.boundaries()))
+            format!("step {step}: {error}\n{}", history(&disk, disk.boundaries()))
         })?;
     }
     tally.runs += 1;
     let plan = CrashPlan { torn: 3, reordered: 5, seed };
-    let explorer = Explorer { world: &world, path: String::new(), depth: 0, faults };
-    explorer.all(0, plan, tally)
+    let explorer =
+        Explorer { worlds: &worlds, cfg: &cfg, path: String::new(), depth: 0, faults: kind.faults };
+    explorer.all(&disk, 0, plan, tally)
+}
+
+/// One of them, drawn by lot where there is a choice.
+fn any<'w>(worlds: &'w mut [World], random: &SeededRandom) -> &'w mut World {
+    let which = if worlds.len() > 1 { index(random, worlds.len()) } else { 0 };
+    &mut worlds[which]
 }
 
 /// A run that is over, to be crashed at any of its boundaries.
 struct Explorer<'a> {
-    world: &'a World,
+    worlds: &'a [World],
+    cfg: &'a LogConfig,
     /// How it came about.
     path: String,
     depth: u32,
@@ -73,26 +99,25 @@ struct Explorer<'a> {
 }
 
 impl Explorer<'_> {
-    fn all(&self, from: usize, plan: CrashPlan, tally: &mut Tally) -> Outcome {
-        let World { disk, time, .. } = self.world;
-        let mut owed = time.at(from);
+    fn all(&self, disk: &SimDisk, from: usize, plan: CrashPlan, tally: &mut Tally) -> Outcome {
+        let mut owed = self.owed(from);
         let mut boundary = None;
         for (point, crashed) in disk.crash_states_from(from, plan) {
             if boundary != Some(point.boundary) {
                 boundary = Some(point.boundary);
-                owed = time.at(point.boundary);
+                owed = self.owed(point.boundary);
                 if self.depth == 0 {
-                    self.kill(point.boundary, &owed, tally)?;
+                    self.kill(disk, point.boundary, &owed, tally)?;
                 }
             }
             let mut path = self.path.clone();
             let seen = disk.describe(point.boundary);
             write!(path, "\n  {point} ({seen})").map_err(|error| error.to_string())?;
             let seed = seed_of(point.boundary, point.policy) ^ plan.seed;
-            if owed.closed {
+            if owed.iter().all(|owed| owed.closed) {
                 tally.clean += 1;
                 let same = disk.crash(point.boundary, point.policy);
-                self.judge(same, Timeline::new(owed.clone()), owed.durable, true, seed, tally)
+                self.judge(&same, self.pasts(&owed, durable, seed), true, seed, tally)
                     .map_err(|error| format!("{path}, opened as cleanly closed: {error}"))?;
             }
             if self.depth == 0 {
@@ -101,62 +126,104 @@ impl Explorer<'_> {
                 tally.again += 1;
             }
             let inner = Explorer { path: path.clone(), ..*self };
-            inner
-                .judge(crashed, Timeline::new(owed.clone()), owed.durable, false, seed, tally)
-                .map_err(|error| {
+            inner.judge(&crashed, self.pasts(&owed, durable, seed), false, seed, tally).map_err(
+                |error| {
                     let history = history(disk, point.boundary);
                     if error.starts_with("\n") {
                         error
                     } else {
                         format!("{path}: {error}\n{history}")
                     }
-                })?;
+                },
+            )?;
         }
         Ok(())
     }
 
+    /// What each log owes at a boundary.
+    fn owed(&self, boundary: usize) -> Vec<Expectation> {
+        self.worlds.iter().map(|world| world.time.at(boundary)).collect()
+    }
+
+    fn pasts(
+        &self,
+        owed: &[Expectation],
+        least: impl Fn(&Expectation) -> u64,
+        seed: u64,
+    ) -> Vec<Past> {
+        let seeds = (0..).map(|n: u32| seed.rotate_left(n));
+        let logs = self.worlds.iter().zip(owed).zip(seeds);
+        logs.map(|((world, owed), seed)| {
+            let time = Timeline::new(owed.clone());
+            Past { dir: world.dir, time, least: least(owed), seed }
+        })
+        .collect()
+    }
+
     /// The process is killed at a boundary: all it wrote is there for the next one, and by the time
     /// that shows it to anyone it is durable.
-    fn kill(&self, boundary: usize, owed: &onrush_sim::Expectation, tally: &mut Tally) -> Outcome {
+    fn kill(
+        &self,
+        disk: &SimDisk,
+        boundary: usize,
+        owed: &[Expectation],
+        tally: &mut Tally,
+    ) -> Outcome {
         tally.killed += 1;
         let path = format!("{}\n  SimDisk::killed({boundary})", self.path);
-        let disk = self.world.disk.killed(boundary);
+        let killed = disk.killed(boundary);
         let seed = seed_of(boundary, CrashPolicy::KeepAll);
         let inner = Explorer { path: path.clone(), ..*self };
-        inner.judge(disk, Timeline::new(owed.clone()), owed.written, false, seed, tally).map_err(
-            |error| if error.starts_with("\n") { error } else { format!("{path}: {error}") },
-        )
+        inner
+            .judge(&killed, self.pasts(owed, |owed| owed.written, seed), false, seed, tally)
+            .map_err(
+                |error| if error.starts_with("\n") { error } else { format!("{path}: {error}") },
+            )
     }
 
     /// Opens what a crash left, uses it, and now and then crashes it again.
     fn judge(
         &self,
-        disk: SimDisk,
-        time: Timeline,
-        least: u64,
+        disk: &SimDisk,
+        pasts: Vec<Past>,
         clean: bool,
         seed: u64,
         tally: &mut Tally,
     ) -> Outcome {
         disk.heal();
         let from = disk.boundaries();
-        let mut world = World::open(disk, time, &self.world.cfg, least, clean, seed)?;
-        if clean && !self.faults && !world.read_nothing {
-            return Err("a stop in order was not taken for one".to_owned());
+        let mut worlds = match World::open_all(disk, pasts, self.cfg, clean) {
+            Err(error) if error == BEHEADED => {
+                tally.beheaded += 1;
+                return Ok(());
+            }
+            opened => opened?,
+        };
+        for world in &mut worlds {
+            if clean && !self.faults && !world.read_nothing {
+                return Err("a stop in order was not taken for one".to_owned());
+            }
+            world.append_durably()?;
+            world.check()?;
         }
-        world.append_durably()?;
-        world.check()?;
-        if self.depth > 1 || !seed.is_multiple_of(160) {
+        // The recovery of several has several times the boundaries.
+        let rarely = 160 * (worlds.len() * worlds.len()) as u64;
+        if self.depth > 1 || !seed.is_multiple_of(rarely) {
             return Ok(());
         }
+        let random = SeededRandom::new(seed);
         for _ in 0..seed / 64 % 12 {
-            world.step(false)?;
+            any(&mut worlds, &random).step(false)?;
         }
         let plan = CrashPlan { torn: 2, reordered: 2, seed };
         let explorer =
-            Explorer { world: &world, path: self.path.clone(), depth: self.depth + 1, ..*self };
-        explorer.all(from, plan, tally)
+            Explorer { worlds: &worlds, path: self.path.clone(), depth: self.depth + 1, ..*self };
+        explorer.all(disk, from, plan, tally)
     }
+}
+
+fn durable(owed: &Expectation) -> u64 {
+    owed.durable
 }
 
 /// Its own for each state, so that one state alone can be had again.

@@ -8,25 +8,26 @@ mod explore;
 mod steps;
 mod world;
 
-use explore::{Tally, run};
+use explore::{Kind, Tally, run};
 
-/// States each of the two tests judges at least.
+/// States each of the two tests of one log judges at least.
 const STATES: u64 = 100_000;
+/// Of several logs each state takes longer.
+const STATES_TOGETHER: u64 = 50_000;
 
-fn explore(faults: bool) {
+fn explore(kind: Kind, first: u64, states: u64) {
     if let Ok(seed) = std::env::var("ONRUSH_SEED") {
         let mut tally = Tally::default();
-        run(seed.parse().unwrap(), faults, &mut tally);
+        run(seed.parse().unwrap(), kind, &mut tally);
         println!("{tally:?}");
         return;
     }
     let all = std::env::var("ONRUSH_TESTS").is_ok_and(|which| which == "all");
-    let states = if all { 10 * STATES } else { STATES };
+    let states = if all { 10 * states } else { states };
     let mut tally = Tally::default();
-    let mut seed = if faults { 1_000_000 } else { 1 };
-    let first = seed;
+    let mut seed = first;
     while tally.all() < states {
-        run(seed, faults, &mut tally);
+        run(seed, kind, &mut tally);
         seed += 1;
     }
     println!("{} crash states, seeds {first} to {}: {tally:?}", tally.all(), seed - 1);
@@ -34,10 +35,15 @@ fn explore(faults: bool) {
 
 #[test]
 fn crash_exploration() {
-    explore(false);
+    explore(Kind { logs: 1, faults: false }, 1, STATES);
 }
 
 #[test]
 fn crash_exploration_on_failing_disks() {
-    explore(true);
+    explore(Kind { logs: 1, faults: true }, 1_000_000, STATES);
+}
+
+#[test]
+fn crash_exploration_of_logs_opened_together() {
+    explore(Kind { logs: 3, faults: false }, 2_000_000, STATES_TOGETHER);
 }

@@ -8,7 +8,7 @@ use onrush_sim::{Event, Fault, Operation};
 use onrush_storage::{CheckpointTicket, StorageError};
 use onrush_sys::{Disk as _, OpenMode, Random as _};
 
-use crate::world::{Outcome, World, digest, index, read_all};
+use crate::world::{Outcome, Past, World, digest, index, read_all};
 
 /// A checkpoint under way.
 pub enum Checkpoint {
@@ -186,14 +186,15 @@ impl World {
         let clean = self.time.now().closed;
         let seed = self.random.next_u64();
         let least = self.time.now().written;
-        let time = self.time.clone();
-        let reopen =
-            |time, clean| World::open(self.disk.clone(), time, &self.cfg, least, clean, seed);
-        let next = match reopen(time, clean) {
+        let reopen = |clean| {
+            let past = Past { dir: self.dir, time: self.time.clone(), least, seed };
+            World::open(&self.disk, past, &self.cfg, clean)
+        };
+        let next = match reopen(clean) {
             Err(_) if self.broken => {
                 self.disk.heal();
                 self.broken = false;
-                reopen(self.time.clone(), false)
+                reopen(false)
             }
             other => other,
         };

@@ -9,20 +9,22 @@ use onrush_record::{LeaderEpoch, Offset, batch, crc32c_append};
 use onrush_sim::{Event, Expectation, SimDisk, Stored, Timeline};
 use onrush_storage::{
     BackgroundDone, Cursor, Env, FlushTicket, LogConfig, LogReader, LogWriter, OpenFiles,
-    OpenOptions, ReadMode, RecoveryReport, StorageError, TrimTicket, Visibility, create, open,
+    OpenOptions, Opening, ReadMode, RecoveryReport, StorageError, TrimTicket, Visibility, create,
     settle_epochs,
 };
 use onrush_sys::{ManualClock, Random as _, SeededRandom};
 
 use crate::steps::Checkpoint;
 
-pub const DIR: &str = "log";
+/// Where the logs are: a run has the first so many of them.
+pub const DIRS: [&str; 3] = ["log", "other", "third"];
 
 pub type Outcome<T = ()> = Result<T, String>;
 
 /// One process's use of the log, with whatever it has under way.
 pub struct World {
     pub disk: SimDisk,
+    pub dir: &'static str,
     pub time: Timeline,
     pub writer: LogWriter,
     pub reader: LogReader,
@@ -61,37 +63,86 @@ pub fn index(random: &SeededRandom, below: usize) -> usize {
     usize::try_from(random.below(below as u64)).unwrap()
 }
 
+/// What is known of a log before it is opened.
+pub struct Past {
+    pub dir: &'static str,
+    pub time: Timeline,
+    /// All below has to be there.
+    pub least: u64,
+    pub seed: u64,
+}
+
+/// A log that is being opened.
+struct Begun {
+    past: Past,
+    owed: Expectation,
+    epoch: LeaderEpoch,
+    /// None where there is none.
+    opening: Option<Opening>,
+}
+
 impl World {
-    /// Opens what is on the disk, or creates the log where that was never acknowledged, and judges
-    /// what is there: all below `least` has to be.
-    pub fn open(
-        disk: SimDisk,
-        mut time: Timeline,
+    /// Opens one log as [`World::open_all`] opens many.
+    pub fn open(disk: &SimDisk, past: Past, cfg: &LogConfig, clean: bool) -> Outcome<World> {
+        Ok(World::open_all(disk, vec![past], cfg, clean)?.remove(0))
+    }
+
+    /// Opens what is on the disk, all logs together, or creates those that were never acknowledged,
+    /// and judges what is there.
+    pub fn open_all(
+        disk: &SimDisk,
+        pasts: Vec<Past>,
         cfg: &LogConfig,
-        least: u64,
         clean: bool,
-        seed: u64,
-    ) -> Outcome<World> {
-        let files = OpenFiles::new(3);
+    ) -> Outcome<Vec<World>> {
+        let files = OpenFiles::new(3 * pasts.len());
         let env = Env { disk: disk.as_disk(), clock: Arc::new(ManualClock::new(0)), files };
-        let owed = time.now().clone();
+        let begun = pasts.into_iter().map(|past| Begun::of(&env, disk, past, cfg, clean));
+        let mut begun = begun.collect::<Outcome<Vec<Begun>>>()?;
+        if begun.len() > 1 {
+            let openings = begun.iter_mut().flat_map(|begun| &mut begun.opening);
+            Opening::settle_all(&*env.disk, openings);
+        }
+        begun.into_iter().map(|begun| begun.judge(&env, disk, cfg, clean)).collect()
+    }
+}
+
+impl Begun {
+    fn of(
+        env: &Env,
+        disk: &SimDisk,
+        mut past: Past,
+        cfg: &LogConfig,
+        clean: bool,
+    ) -> Outcome<Begun> {
+        let owed = past.time.now().clone();
         let epoch = LeaderEpoch::new(if clean { owed.epoch } else { owed.epoch + 1 });
-        time.tell(disk.boundaries(), Event::Touched);
-        time.tell(disk.boundaries(), Event::Epoch(epoch.get()));
-        let mut visited = Vec::new();
+        past.time.tell(disk.boundaries(), Event::Touched);
+        past.time.tell(disk.boundaries(), Event::Epoch(epoch.get()));
         let options = OpenOptions { leader_epoch: epoch, clean };
-        let opened = open(&env, Path::new(DIR), cfg.clone(), options, &mut |header, _| {
-            visited.push((header.base_offset.get(), header.next_offset().get()));
-        });
+        let opening = match Opening::begin(env, Path::new(past.dir), cfg.clone(), options) {
+            Err(StorageError::Missing { .. }) if !owed.exists => None,
+            Err(error) => return Err(format!("cannot open {}: {error}", past.dir)),
+            Ok(opening) => Some(opening),
+        };
+        Ok(Begun { past, owed, epoch, opening })
+    }
+
+    fn judge(self, env: &Env, disk: &SimDisk, cfg: &LogConfig, clean: bool) -> Outcome<World> {
+        let Begun { past: Past { dir, mut time, least, seed }, owed, epoch, opening } = self;
+        let mut visited = Vec::new();
         let mut attachment = None;
-        let (mut writer, reader, report) = match opened {
-            Err(StorageError::Missing { .. }) if !owed.exists => {
-                let (writer, reader) = create(&env, Path::new(DIR), cfg.clone(), epoch)
+        let (mut writer, reader, report) = match opening {
+            None => {
+                let (writer, reader) = create(env, Path::new(dir), cfg.clone(), epoch)
                     .map_err(|error| format!("cannot create: {error}"))?;
                 (writer, reader, RecoveryReport::default())
             }
-            Err(error) => return Err(format!("cannot open: {error}")),
-            Ok(opened) => {
+            Some(opening) => {
+                let opened = opening.finish(&mut |header, _| {
+                    visited.push((header.base_offset.get(), header.next_offset().get()));
+                });
+                let opened = opened.map_err(|error| format!("cannot open: {error}"))?;
                 let upto = opened.attachment.as_ref().map(|(offset, _)| *offset);
                 let attached = upto == Some(opened.writer.written_end());
                 check_report(&opened.report, clean, attached)?;
@@ -118,16 +169,20 @@ impl World {
             time.tell(disk.boundaries(), Event::Attempt(owed.ghosts.clone()));
             judged = time.now().judge(start, end, least, &found);
         }
+        if judged.is_err() && is_beheaded(&owed, &found) {
+            return Err(BEHEADED.to_owned());
+        }
         let batches = judged.map_err(|error| format!("{error}; it reports {report:?}"))?;
         check_replay(&owed, &reader, &found, &visited, attachment)?;
         time.tell(disk.boundaries(), Event::Created);
         time.tell(disk.boundaries(), Event::Recovered(batches));
-        let cfg = cfg.clone();
+        let (disk, cfg) = (disk.clone(), cfg.clone());
         let serial = seed.rotate_left(17);
         let (flush, checkpoint, trim, job) = (None, None, None, None);
         let broken = false;
         Ok(World {
             disk,
+            dir,
             time,
             writer,
             reader,
@@ -142,7 +197,9 @@ impl World {
             read_nothing,
         })
     }
+}
 
+impl World {
     pub fn tell(&mut self, event: Event) {
         self.time.tell(self.disk.boundaries(), event);
     }
@@ -212,6 +269,21 @@ impl World {
         owed.judge(ends.start.get(), ends.readable.get(), owed.durable, &found)?;
         Ok(())
     }
+}
+
+/// See `docs/DURABILITY.md`, what is not promised.
+pub const BEHEADED: &str = "a batch without its base offset was taken for the first of a log";
+
+/// Of a log of which nothing was acknowledged all is lost but a later segment, of whose first batch
+/// just the base offset, which no checksum covers, reads as zero.
+fn is_beheaded(owed: &Expectation, found: &[Stored]) -> bool {
+    const BASE_OFFSET_LEN: usize = 8;
+    let Some(first) = found.first().filter(|first| first.base == 0 && owed.durable == 0) else {
+        return false;
+    };
+    let mut written = owed.log.iter().chain(&owed.doubtful);
+    written
+        .any(|one| one.base > 0 && one.bytes[BASE_OFFSET_LEN..] == first.bytes[BASE_OFFSET_LEN..])
 }
 
 /// A crash is no damage, and leaves nothing that recovery cannot make sense of.

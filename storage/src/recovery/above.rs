@@ -5,6 +5,7 @@ use std::sync::Arc;
 use onrush_record::Offset;
 use onrush_sys::File;
 
+use super::unsettled::Cut;
 use super::{KEEP_MULTIPLE, Recovery, tail};
 use crate::again::write_again;
 use crate::error::{IoContext, Result};
@@ -40,7 +41,7 @@ impl Recovery<'_> {
             self.report.bytes_scanned += read;
             self.begin(segment.clone());
             write_again(&*file, 0, scanned.end.position).at("write", &path)?;
-            self.unsynced.push(file.clone());
+            self.steps.unsynced.push(file.clone());
             let stop = scanned.stop.clone();
             self.take_in(&segment, scanned);
             return self.check_rest(&segment, &file, len, stop);
@@ -66,7 +67,7 @@ impl Recovery<'_> {
         if scanned.end != self.end {
             let (from, to) = (self.end.position, scanned.end.position);
             write_again(&*file, from, to).at("write", &path)?;
-            self.unsynced.push(file.clone());
+            self.steps.unsynced.push(file.clone());
         }
         let stop = scanned.stop.clone();
         // An interval may be open from `fill_in`.
@@ -98,12 +99,16 @@ impl Recovery<'_> {
         // A batch may end in zeros, so a little more than the last other byte is kept.
         let end = end.next_multiple_of(KEEP_MULTIPLE).min(len);
         let disk = &*self.env.disk;
-        let name = keep_aside(disk, self.dir, segment.seq, &**file, at.position, end)?;
-        // The copy's name is durable before the original goes.
-        disk.sync_dir(self.dir).at("sync", self.dir)?;
-        file.truncate(at.position).at("truncate", &path)?;
+        let (name, kept) = keep_aside(disk, self.dir, segment.seq, &**file, at.position, end)?;
+        // The copy and its name are durable before the original goes.
+        self.steps.unsynced.push(kept);
+        self.steps.dir_changed = true;
+        self.steps.cuts.push(Cut {
+            segment: segment.clone(),
+            file: file.clone(),
+            length: at.position,
+        });
         self.listing.logs.insert(segment.seq, at.position);
-        self.unsynced.push(file.clone());
         let reason = match stop {
             Stop::Bad(reason) => reason,
             _ => "there are bytes after a stretch of zeros".into(),

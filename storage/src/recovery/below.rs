@@ -61,12 +61,12 @@ impl Recovery<'_> {
             && to > self.end.offset
         {
             self.fill_in(&segment, len, to, summary)?;
-            self.rewrite.push(segment.clone());
+            self.steps.rewrite.push(segment.clone());
         }
         if summary.damaged {
             self.report.indexes_rebuilt.push(segment.idx_path().display().to_string());
-            if !self.rewrite.iter().any(|other| other.seq == seq) {
-                self.rewrite.push(segment.clone());
+            if !self.steps.rewrite.iter().any(|other| other.seq == seq) {
+                self.steps.rewrite.push(segment.clone());
             }
         }
         if last { self.scan_above(&segment, len) } else { Ok(()) }

@@ -89,6 +89,9 @@ fn settle(disk: &dyn Disk, changes: &mut [Change<'_>]) {
             files.push(file);
         }
     }
+    if files.is_empty() {
+        return;
+    }
     for (change, synced) in waiting.into_iter().zip(disk.sync_files(&files)) {
         change.outcome = change.is_synced(disk, synced);
     }

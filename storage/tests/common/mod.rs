@@ -48,7 +48,7 @@ pub fn small() -> LogConfig {
     }
 }
 
-pub fn epoch(n: u32) -> LeaderEpoch {
+pub const fn epoch(n: u32) -> LeaderEpoch {
     LeaderEpoch::new(n)
 }
 

@@ -259,7 +259,26 @@ fn syncs(disk: &dyn Disk) -> io::Result<()> {
         files[0].sync_data()?;
     }
     disk.sync_dir(p("d"))?;
-    disk.sync_dir(p(""))
+    disk.sync_dir(p(""))?;
+    for count in [0, 1, 5, 150] {
+        let names: Vec<String> = (0..count).map(|n| format!("of{count}-{n}")).collect();
+        let mut files = Vec::new();
+        for name in &names {
+            disk.create_dir_all(p(name))?;
+            let file = disk.open(p(&format!("{name}/f")), OpenMode::Create)?;
+            put(&*file, b"x", 0)?;
+            files.push(file);
+        }
+        let dirs: Vec<&Path> = names.iter().map(|name| p(name)).collect();
+        let synced = disk.sync_all(&files, &dirs);
+        assert_eq!((synced.files.len(), synced.dirs.len()), (count, count));
+        synced.files.into_iter().chain(synced.dirs).collect::<io::Result<()>>()?;
+    }
+    // One that is not there is told, whatever way the others take.
+    let dirs = [&["d"; 20][..], &["missing"]].concat();
+    let answers = disk.sync_all(&[], &dirs.iter().map(|dir| p(dir)).collect::<Vec<_>>()).dirs;
+    assert!(answers[..20].iter().all(Result::is_ok) && answers[20].is_err());
+    Ok(())
 }
 
 fn the_lock(disk: &dyn Disk) -> io::Result<()> {

@@ -1,6 +1,6 @@
 //! The disk by plain system calls.
 
-use super::{DirEntry, Disk, File, OpenMode, cached, sync};
+use super::{DirEntry, Disk, File, OpenMode, Synced, cached, sync, sync_each};
 use crate::mapping::Mapping;
 use std::io::{self, IoSlice, Read as _, Write as _};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -53,6 +53,16 @@ impl PlainDisk {
     #[cfg(target_os = "linux")]
     pub(super) fn sync_whole(&self, files: &[Arc<dyn File>]) -> Option<Vec<io::Result<()>>> {
         self.syncer.sync_whole(files)
+    }
+
+    /// See [`sync::Syncer::sync_whole_with`].
+    pub(super) fn sync_whole_with(
+        &self,
+        files: &[Arc<dyn File>],
+        dirs: &[&Path],
+    ) -> Option<Synced> {
+        let inside = dirs.iter().all(|dir| self.at(dir).is_ok_and(|dir| dir.is_dir()));
+        inside.then(|| self.syncer.sync_whole_with(files, dirs.len())).flatten()
     }
 
     pub(super) fn open_plain(&self, path: &Path, mode: OpenMode) -> io::Result<PlainFile> {
@@ -123,6 +133,10 @@ impl Disk for PlainDisk {
 
     fn sync_files(&self, files: &[Arc<dyn File>]) -> Vec<io::Result<()>> {
         self.syncer.sync(files)
+    }
+
+    fn sync_all(&self, files: &[Arc<dyn File>], dirs: &[&Path]) -> Synced {
+        self.sync_whole_with(files, dirs).unwrap_or_else(|| sync_each(self, files, dirs))
     }
 
     fn lock(&self, path: &Path) -> io::Result<Box<dyn Send + Sync>> {

@@ -21,6 +21,8 @@
 //! the same file system, which may be gigabytes. Hence it is used from [`MANY`] files on, and only
 //! while the machine has little dirty data for that many files.
 //!
+//! It brings the names in directories to the medium as well, each of which would be a sync of its own.
+//!
 //! # Whose error it was
 //! `fdatasync`, by whichever backend, reports a failed write-back once to each descriptor that was
 //! open then, so its error belongs to its file. `syncfs` reports that *something* in the file
@@ -29,7 +31,7 @@
 //! write-back failed still says so, and one that does not is durable. That is no retry: nothing is
 //! asked twice of the same descriptor.
 
-use super::File;
+use super::{File, Synced};
 use std::io;
 use std::sync::Arc;
 
@@ -65,27 +67,40 @@ impl Syncer {
     /// The same by syncing the whole file system; none where that is not the cheapest way, and
     /// nothing was done.
     pub(super) fn sync_whole(&self, files: &[Arc<dyn File>]) -> Option<Vec<io::Result<()>>> {
-        if files.len() < MANY || files.iter().any(|file| file.descriptor().is_none()) {
+        let durable = self.try_whole(files, 0)?;
+        Some(if durable { all_well(files.len()) } else { one_by_one(files) })
+    }
+
+    /// These files and so many directories by syncing the whole file system, if that is the cheapest
+    /// way and goes well. If not, each of them is to be asked.
+    pub(super) fn sync_whole_with(&self, files: &[Arc<dyn File>], dirs: usize) -> Option<Synced> {
+        let durable = self.try_whole(files, dirs)?;
+        durable.then(|| Synced { files: all_well(files.len()), dirs: all_well(dirs) })
+    }
+
+    /// Whether all is durable; none if nothing was done.
+    fn try_whole(&self, files: &[Arc<dyn File>], dirs: usize) -> Option<bool> {
+        let many = files.len() + dirs >= MANY;
+        if !many || files.iter().any(|file| file.descriptor().is_none()) {
             return None;
         }
-        self.sync_whole_unasked(files)
+        self.try_whole_unasked(files.len() + dirs)
     }
 
     #[cfg(target_os = "linux")]
-    fn sync_whole_unasked(&self, files: &[Arc<dyn File>]) -> Option<Vec<io::Result<()>>> {
+    fn try_whole_unasked(&self, count: usize) -> Option<bool> {
         let file_system = self.file_system.as_ref()?;
-        linux::little_is_dirty(files.len()).then(|| whole(file_system, files))
+        linux::little_is_dirty(count).then(|| file_system.sync())
     }
 
     #[cfg(not(target_os = "linux"))]
-    fn sync_whole_unasked(&self, _files: &[Arc<dyn File>]) -> Option<Vec<io::Result<()>>> {
+    fn try_whole_unasked(&self, _count: usize) -> Option<bool> {
         None
     }
 }
 
-#[cfg(target_os = "linux")]
-fn whole(file_system: &linux::FileSystem, files: &[Arc<dyn File>]) -> Vec<io::Result<()>> {
-    if file_system.sync() { files.iter().map(|_| Ok(())).collect() } else { one_by_one(files) }
+fn all_well(count: usize) -> Vec<io::Result<()>> {
+    std::iter::repeat_with(|| Ok(())).take(count).collect()
 }
 
 fn one_by_one(files: &[Arc<dyn File>]) -> Vec<io::Result<()>> {

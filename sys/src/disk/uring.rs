@@ -10,7 +10,7 @@
 //! does not.
 
 use super::plain::{PlainDisk, PlainFile};
-use super::{DirEntry, Disk, File, OpenMode};
+use super::{DirEntry, Disk, File, OpenMode, Synced, sync_each};
 use crate::mapping::Mapping;
 use io_uring::{IoUring, opcode, squeue, types};
 use parking_lot::Mutex;
@@ -109,6 +109,10 @@ impl Disk for UringDisk {
 
     fn sync_files(&self, files: &[Arc<dyn File>]) -> Vec<io::Result<()>> {
         self.plain.sync_whole(files).unwrap_or_else(|| self.sync_at_once(files))
+    }
+
+    fn sync_all(&self, files: &[Arc<dyn File>], dirs: &[&Path]) -> Synced {
+        self.plain.sync_whole_with(files, dirs).unwrap_or_else(|| sync_each(self, files, dirs))
     }
 
     fn lock(&self, path: &Path) -> io::Result<Box<dyn Send + Sync>> {

@@ -21,6 +21,10 @@ fn dirty_files(disk: &dyn Disk, count: usize) -> Vec<Arc<dyn File>> {
     files.collect()
 }
 
+fn whole(file_system: &linux::FileSystem, files: &[Arc<dyn File>]) -> Vec<io::Result<()>> {
+    if file_system.sync() { all_well(files.len()) } else { one_by_one(files) }
+}
+
 #[test]
 fn every_way_answers_for_every_file() {
     let dir = TempDir::new("onrush-sync").unwrap();

@@ -69,7 +69,7 @@ impl BackgroundJob {
             }
             Kind::Prepare { seq, room } => prepare(disk, &self.shared.dir, *seq, *room),
             Kind::Preallocate { file, from, room } => {
-                make_room(&**file.file(), *from, *room).at("reserve room in", &file.path())
+                make_room(&**file.file(), *from, *room).in_segment("reserve room in", file)
             }
             Kind::GiveBack { segment, length } => give_back(&self.shared, segment, *length),
             Kind::Discard { seq } => discard(disk, &self.shared.dir, *seq),
@@ -81,7 +81,7 @@ impl BackgroundJob {
 /// Cuts a rolled segment's file to what it holds. A file that retention deleted meanwhile is fine.
 fn give_back(shared: &Shared, segment: &Arc<Segment>, length: u64) -> Result<()> {
     match shared.open(segment) {
-        Ok(file) => file.file().truncate(length).at("give back room of", &file.path()),
+        Ok(file) => file.file().truncate(length).in_segment("give back room of", &file),
         Err(StorageError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),
     }

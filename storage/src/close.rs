@@ -43,7 +43,7 @@ impl CloseTicket {
         let shared = self.checkpoint.shared.clone();
         for (segment, length) in &self.cut {
             let file = shared.open(segment)?;
-            file.file().truncate(*length).at("give back room of", &file.path())?;
+            file.file().truncate(*length).in_segment("give back room of", &file)?;
             self.checkpoint.files.push(file.file().clone());
         }
         for seq in &self.unused {

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use onrush_record::Offset;
 
+use crate::segment::SegmentFile;
+
 /// Shorthand for results of this crate.
 pub type Result<T> = std::result::Result<T, StorageError>;
 
@@ -145,11 +147,18 @@ impl StorageError {
 /// Adds the operation and the file to an `io::Result`.
 pub(crate) trait IoContext<T> {
     fn at(self, op: &'static str, path: &Path) -> Result<T>;
+
+    /// As [`IoContext::at`] of a segment's file, whose path is only made when there is something to say.
+    fn in_segment(self, op: &'static str, segment: &SegmentFile) -> Result<T>;
 }
 
 impl<T> IoContext<T> for io::Result<T> {
     fn at(self, op: &'static str, path: &Path) -> Result<T> {
         self.map_err(|source| StorageError::io(op, path, source))
+    }
+
+    fn in_segment(self, op: &'static str, segment: &SegmentFile) -> Result<T> {
+        self.map_err(|source| StorageError::io(op, &segment.path(), source))
     }
 }
 

@@ -205,7 +205,7 @@ impl LogReader {
         }
         let file = self.shared.open(segment)?;
         let mut bytes = vec![0; header.total_len as usize];
-        file.file().read_exact_at(&mut bytes, at.position).at("read", &file.path())?;
+        file.file().read_exact_at(&mut bytes, at.position).in_segment("read", &file)?;
         let bad = |reason: String| damaged(segment, at.offset, header.next_offset(), reason);
         let batch = BatchRef::parse(&bytes).map_err(|error| bad(error.to_string()))?;
         batch.verify().map_err(|error| bad(error.to_string()))?;

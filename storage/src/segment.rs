@@ -55,7 +55,7 @@ impl SegmentFile {
             match &*mapping {
                 Some(mapping) => mapping.clone(),
                 None => {
-                    let made = self.file.map(self.map_bytes).at("map", &self.path())?;
+                    let made = self.file.map(self.map_bytes).in_segment("map", self)?;
                     mapping.insert(made).clone()
                 }
             }
@@ -66,7 +66,7 @@ impl SegmentFile {
     /// Bytes read into memory of our own.
     pub(crate) fn copied(&self, position: u64, length: u32) -> Result<Bytes> {
         let mut bytes = BytesMut::zeroed(length as usize);
-        self.file.read_exact_at(&mut bytes, position).at("read", &self.path())?;
+        self.file.read_exact_at(&mut bytes, position).in_segment("read", self)?;
         Ok(bytes.freeze())
     }
 }

@@ -82,7 +82,7 @@ impl Slice {
             Slice::File { segment, position, .. } => segment
                 .file()
                 .read_exact_at(buf, position + u64::from(at))
-                .at("read", &segment.path()),
+                .in_segment("read", segment),
         }
     }
 
@@ -115,7 +115,7 @@ impl Slice {
         match self {
             Slice::Bytes(_) => Ok(()),
             Slice::File { segment, position, length } => {
-                segment.file().warm(*position, u64::from(*length)).at("read", &segment.path())
+                segment.file().warm(*position, u64::from(*length)).in_segment("read", segment)
             }
         }
     }

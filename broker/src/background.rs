@@ -186,21 +186,23 @@ impl Inner {
         let before = state.writer.written_end();
         match state.writer.reopen_after_failure() {
             Ok(_) if state.writer.written_end() == before => {
+                log.revive();
                 drop(state);
                 tracing::warn!(log = %log.name, "opened anew after a failed sync; nothing was lost");
-                log.revive();
+                log.wake_all();
             }
             Ok(_) => {
                 let end = state.writer.written_end();
                 // What was known of producers counts on records that are gone.
                 state.producers.forget_from(end);
                 log.tell_unstable(&state.producers);
+                log.revive();
                 drop(state);
                 tracing::error!(
                     log = %log.name, from = %end, to = %before,
                     "opened anew after a failed sync; records that nobody has seen were lost"
                 );
-                log.revive();
+                log.wake_all();
                 self.lost(log);
             }
             Err(error) => {

@@ -212,15 +212,16 @@ impl SharedLog {
         if !self.is_failed() {
             self.incarnation.fetch_add(1, Ordering::SeqCst);
         }
-        self.fire_all();
+        self.wake_all();
     }
 
-    /// It was opened anew after a failure.
+    /// It was opened anew after a failure. Under its lock: what is written from then on belongs to the
+    /// new life, and would be told as unknown if its mark still had the failure's incarnation. Then
+    /// [`SharedLog::wake_all`].
     pub(crate) fn revive(&self) {
         if self.is_failed() {
             self.incarnation.fetch_add(1, Ordering::SeqCst);
         }
-        self.fire_all();
     }
 
     pub(crate) fn is_deleted(&self) -> bool {
@@ -230,10 +231,11 @@ impl SharedLog {
     /// Its topic is gone.
     pub(crate) fn delete(&self) {
         self.deleted.store(true, Ordering::SeqCst);
-        self.fire_all();
+        self.wake_all();
     }
 
-    fn fire_all(&self) {
+    /// Whoever waits for anything looks again.
+    pub(crate) fn wake_all(&self) {
         self.durable.fire_all();
         self.readable.fire_all();
         self.stable.fire_all();

@@ -157,6 +157,9 @@ impl Kind {
             Kind::Partitions1000 if client == Client::Java => {
                 Some("it takes a minute, and librdkafka shows the same brokers")
             }
+            Kind::Restart if peer == PeerName::Rabbit => {
+                Some("its thousand streams take a minute, and no mark is judged by them")
+            }
             Kind::Crowd | Kind::Backlog | Kind::Retention | Kind::Slow => match client {
                 Client::Java => Some("the tool does one thing at a time"),
                 Client::Go => Some("its client is not driven so here"),

@@ -177,8 +177,13 @@ fn sync_found(disk: &dyn Disk, due: &mut [&mut Opening]) {
     });
     let (wanted, needs_dir): (Vec<_>, Vec<_>) = wanted.unzip();
     for ((opening, synced), needs_dir) in due.into_iter().zip(sync(disk, wanted)).zip(needs_dir) {
-        if matches!(synced.state, Some(Ok(()))) && synced.dir.is_ok() {
-            opening.slots.found_is_durable();
+        let dir = synced.dir.as_ref();
+        match synced.state.as_ref().map(|state| state.as_ref().and(dir)) {
+            Some(Ok(())) => opening.slots.found_is_durable(),
+            Some(Err(error)) => {
+                tracing::warn!(log = %opening.dir.display(), %error, "cannot sync the state found yet");
+            }
+            None => {}
         }
         let dir = if needs_dir { synced.dir } else { Ok(()) };
         opening.settled = Some(synced.files.and(dir).at("sync", &opening.dir));

@@ -43,7 +43,17 @@ fn open_together(env: &Env, dirs: &[PathBuf]) -> Vec<Result<Recovered>> {
 fn tear(disk: &SimDisk, dir: &Path) {
     let file = disk.open(&dir.join("0000000000.log"), OpenMode::ReadWrite).unwrap();
     let end = file.len().unwrap();
-    file.write_all_at(&mut [std::io::IoSlice::new(&[7; 100])], end).unwrap();
+    file.write_all_at(&mut [std::io::IoSlice::new(&[7; TORN])], end).unwrap();
+    file.sync_data().unwrap();
+}
+
+/// Bytes of a torn tail.
+const TORN: usize = 100;
+
+/// How long the file of that kind is, if it is there.
+fn length(disk: &SimDisk, dir: &Path, kind: &str) -> u64 {
+    let entries = disk.list(dir).unwrap();
+    entries.iter().find(|entry| entry.name.contains(kind)).map_or(0, |entry| entry.len)
 }
 
 /// All is on the medium, whatever becomes of the rest.
@@ -160,13 +170,22 @@ fn a_state_that_cannot_be_synced_keeps_no_log_from_opening() {
 #[test]
 fn nothing_is_cut_off_before_its_copy_is_durable() {
     let (disk, env, dirs) = killed(3);
+    let whole = length(&disk, &dirs[0], ".log") + TORN as u64;
     dirs.iter().for_each(|dir| tear(&disk, dir));
-    let openings = begin(&env, &dirs);
+    let from = disk.boundaries();
+    let mut openings = begin(&env, &dirs);
     for dir in &dirs {
-        let len = disk.open(&dir.join("0000000000.log"), OpenMode::Read).unwrap().len().unwrap();
-        let kept = disk.list(dir).unwrap();
-        let kept = kept.iter().find(|entry| entry.name.contains(".torn-")).unwrap();
-        assert!(kept.len >= 100 && len >= kept.len, "it is still where it was");
+        assert_eq!(length(&disk, dir, ".log"), whole, "it is still where it was");
     }
-    drop(openings);
+    Opening::settle_all(&*env.disk, &mut openings);
+    for dir in &dirs {
+        assert_eq!(length(&disk, dir, ".log"), whole - TORN as u64);
+    }
+    for boundary in from..=disk.boundaries() {
+        let crashed = disk.crash(boundary, CrashPolicy::DropUnsynced);
+        for dir in &dirs {
+            let (log, copy) = (length(&crashed, dir, ".log"), length(&crashed, dir, ".torn-"));
+            assert!(log == whole || copy == TORN as u64, "after {}", disk.describe(boundary));
+        }
+    }
 }

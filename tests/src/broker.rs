@@ -18,6 +18,8 @@ pub struct ServeOptions {
     pub kafka: Option<String>,
     /// Further arguments of `onrush serve`.
     pub more: Vec<String>,
+    /// How many files it may have open; nothing: as many as this process.
+    pub descriptors: Option<u32>,
 }
 
 impl ServeOptions {
@@ -25,7 +27,13 @@ impl ServeOptions {
     #[must_use]
     pub fn at(data: &Path) -> Self {
         let any = || "127.0.0.1:0".to_owned();
-        Self { data: data.to_owned(), native: any(), kafka: Some(any()), more: Vec::new() }
+        Self {
+            data: data.to_owned(),
+            native: any(),
+            kafka: Some(any()),
+            more: Vec::new(),
+            descriptors: None,
+        }
     }
 
     /// The same with one more argument.
@@ -61,7 +69,17 @@ impl BrokerProcess {
     /// # Errors
     /// The status it ended with before it was ready.
     pub fn try_start(options: ServeOptions) -> Result<Self, ExitStatus> {
-        let mut child = Command::new(binary("onrush"))
+        let mut command = match options.descriptors {
+            None => Command::new(binary("onrush")),
+            Some(most) => {
+                // The shell becomes the broker: its process is the one that is started here.
+                let mut shell = Command::new("sh");
+                shell.args(["-c", &format!("ulimit -n {most} && exec \"$@\"")]);
+                shell.arg("sh").arg(binary("onrush"));
+                shell
+            }
+        };
+        let mut child = command
             .arg("serve")
             .args(["--data".as_ref(), options.data.as_os_str()])
             .args(["--native", &options.native])

@@ -1,7 +1,7 @@
 //! `kill -9` under load: everything acknowledged is there once, in order.
 #![allow(clippy::disallowed_methods, reason = "the test times real processes")]
 
-use onrush_tests::{BrokerProcess, ServeOptions, long, spawn};
+use onrush_tests::{BrokerProcess, ServeOptions, long, run, spawn};
 use serde_json::Value;
 use std::io::Read;
 use std::process::Child;
@@ -71,6 +71,27 @@ fn finish(mut child: Child) -> Value {
     });
     assert!(status.success(), "verify ended with {status}: {report}\n{errors}");
     report
+}
+
+#[test]
+fn many_partitions_are_recovered_with_few_descriptors() {
+    let data = tempfile::tempdir().expect("a fresh directory");
+    let options = || ServeOptions::at(data.path()).with("--shards").with("1");
+    let loaded = |broker: &BrokerProcess, more: &[&str]| -> Value {
+        let target = broker.native();
+        let topic =
+            ["run", "--json", "--target", &target, "--topic", "many", "--partitions", "1000"];
+        let text = run("onrush-loadgen", &[&topic, more].concat()).succeeded();
+        serde_json::from_str(&text).expect("a report")
+    };
+    let mut broker = BrokerProcess::start(options());
+    let produced =
+        loaded(&broker, &["--acks", "all", "--message-count", "20000", "--batch", "200"]);
+    assert_eq!((&produced["acknowledged"], &produced["errors"]), (&20_000.into(), &0.into()));
+    broker.kill();
+    let broker = BrokerProcess::start(ServeOptions { descriptors: Some(256), ..options() });
+    let consumed = loaded(&broker, &["--producers", "0", "--consumers", "1", "--from", "start"]);
+    assert_eq!(consumed["consumed"], 20_000, "{consumed}");
 }
 
 #[test]

@@ -16,8 +16,8 @@ use crate::{Error, Partition, Result};
 
 /// From so many partitions on, opening them is shared between two threads.
 const PARALLEL_FROM: usize = 64;
-/// About so many files are open at once for what is made durable together; and so many partitions have
-/// their epochs stored together, a file of each being open.
+/// About so many files, at most, are open at once for what is made durable together; and so many
+/// partitions have their epochs stored together, a file of each being open.
 const TOGETHER: usize = 256;
 
 /// A partition, by its topic and number.
@@ -41,9 +41,16 @@ pub(super) fn open_all(services: &Arc<Services>, places: &[Place], clean: bool) 
     found
 }
 
+/// How many of [`TOGETHER`] this process may have: two threads, and half of its descriptors are for the
+/// segments that stay open.
+fn together() -> usize {
+    let eighth = onrush_sys::process::descriptor_limit() / 8;
+    usize::try_from(eighth).unwrap_or(TOGETHER).clamp(1, TOGETHER)
+}
+
 fn open_in_turn(services: &Arc<Services>, places: &[Place], clean: bool) -> Vec<Found> {
     let mut found = Vec::with_capacity(places.len());
-    for some in places.chunks(TOGETHER) {
+    for some in places.chunks(together()) {
         let from = found.len();
         open_together(services, some, clean, &mut found);
         if !clean {
@@ -56,6 +63,7 @@ fn open_in_turn(services: &Arc<Services>, places: &[Place], clean: bool) -> Vec<
 /// Opens some; what recovery found is made durable for as many of them at once as their files allow.
 fn open_together(services: &Arc<Services>, places: &[Place], clean: bool, found: &mut Vec<Found>) {
     let options = OpenOptions { leader_epoch: services.epoch, clean };
+    let together = together();
     let mut places = places.iter();
     while places.len() > 0 {
         let (mut begun, mut files) = (Vec::new(), 0);
@@ -65,7 +73,7 @@ fn open_together(services: &Arc<Services>, places: &[Place], clean: bool, found:
             let opening = Opening::begin(&services.storage, &directory, config, options);
             files += opening.as_ref().map_or(0, Opening::files);
             begun.push((core, *index, opening));
-            if files >= TOGETHER {
+            if files >= together {
                 break;
             }
         }

@@ -116,6 +116,12 @@ async fn serve(plan: Plan) -> Result<(), Failure> {
     let mut terminate = caught(SignalKind::terminate())?;
     let mut interrupt = caught(SignalKind::interrupt())?;
 
+    // What many systems give at first is meant for programs that wait with `select`.
+    if let Err(error) = onrush_sys::process::raise_descriptor_limit() {
+        eprintln!(
+            "onrush: the limit of open files stays as it is, since it cannot be raised: {error}"
+        );
+    }
     let broker = Onrush::open(plan.config)?;
     let native = broker.listen(&plan.native)?;
     let mut ready = format!("ready native={native}");

@@ -13,11 +13,13 @@ const DIRTY_PER_FILE_BYTES: u64 = 128 << 10;
 
 /// A file system whose `syncfs` gives every guarantee of `fdatasync`.
 #[derive(Debug)]
-pub(super) struct FileSystem(
+pub(super) struct FileSystem {
     /// A directory in it, kept open: errors are reported against it, once. Gone after the first
     /// one, see [`FileSystem::sync`].
-    Mutex<Option<std::fs::File>>,
-);
+    root: Mutex<Option<std::fs::File>>,
+    /// Its `syncfs` says nothing of having given up: the directory is asked as well.
+    asks_root: bool,
+}
 
 impl FileSystem {
     /// None unless it is ext4 or XFS, which both flush the device's cache in `syncfs`, on a kernel
@@ -28,8 +30,14 @@ impl FileSystem {
         let mounts = std::fs::read_to_string("/proc/self/mountinfo").ok()?;
         let kind = file_system_kind(&mounts, device)?;
         let release = rustix::system::uname();
-        let recent = kernel_at_least(release.release().to_str().ok()?, (5, 17));
-        (matches!(kind, "ext4" | "xfs") && recent).then(|| FileSystem(Mutex::new(Some(root))))
+        let asks_root = asks_root(kind, release.release().to_str().ok()?)?;
+        Some(FileSystem { root: Mutex::new(Some(root)), asks_root })
+    }
+
+    /// One that has had its error.
+    #[cfg(test)]
+    pub(super) fn failed() -> FileSystem {
+        FileSystem { root: Mutex::new(None), asks_root: false }
     }
 
     /// Whether all that was written before is durable now. If not, each file must be asked.
@@ -38,8 +46,12 @@ impl FileSystem {
     /// later, and `syncfs` would not say it a second time, while that file will. For the same
     /// reason the lock is held meanwhile: of two callers only one is told.
     pub(super) fn sync(&self) -> bool {
-        let mut root = self.0.lock();
-        match root.as_ref().map(rustix::fs::syncfs) {
+        let mut root = self.root.lock();
+        let sync = |root: &std::fs::File| {
+            rustix::fs::syncfs(root)?;
+            if self.asks_root { root.sync_all() } else { Ok(()) }
+        };
+        match root.as_ref().map(sync) {
             Some(Ok(())) => true,
             Some(Err(error)) => {
                 tracing::warn!(%error, "syncfs failed; from now on each file is synced by itself");
@@ -49,6 +61,16 @@ impl FileSystem {
             None => false,
         }
     }
+}
+
+/// Whether its `syncfs` can be trusted only together with the `fsync` of a directory; none if not at all.
+///
+/// An ext4 that has given up (an aborted journal, `errors=remount-ro`) answered `syncfs` as if all were
+/// well: by being read-only before Linux 6.12, as one that is shut down before 6.13. `fsync` of anything
+/// in it says so.
+fn asks_root(kind: &str, release: &str) -> Option<bool> {
+    let trusted = matches!(kind, "ext4" | "xfs") && kernel_at_least(release, (5, 17));
+    trusted.then(|| kind == "ext4" && !kernel_at_least(release, (6, 13)))
 }
 
 /// The type of the file system on a device, out of `/proc/self/mountinfo`.
@@ -126,6 +148,15 @@ mod tests {
         assert!(kernel_at_least("5.17", (5, 17)));
         assert!(!kernel_at_least("5.9.1", (5, 17)));
         assert!(!kernel_at_least("strange", (5, 17)));
+    }
+
+    #[test]
+    fn an_older_ext4_is_not_believed_alone() {
+        assert_eq!(asks_root("ext4", "6.18.44-fc"), Some(false));
+        assert_eq!(asks_root("ext4", "6.12.9"), Some(true));
+        assert_eq!(asks_root("xfs", "6.1.0"), Some(false));
+        assert_eq!(asks_root("xfs", "5.10.0"), None);
+        assert_eq!(asks_root("overlay", "6.18.44-fc"), None);
     }
 
     #[test]

@@ -44,6 +44,21 @@ fn every_way_answers_for_every_file() {
     }
 }
 
+#[test]
+fn after_a_failed_syncfs_every_file_answers_for_itself() {
+    let dir = TempDir::new("onrush-sync").unwrap();
+    let disk = open_disk(dir.path(), DiskBackend::Plain).unwrap();
+    let syncer = Syncer { file_system: Some(linux::FileSystem::failed()) };
+    let mut files = dirty_files(&*disk, MANY);
+    // No device of this kind can be synced.
+    std::os::unix::fs::symlink("/dev/null", dir.path().join("null")).unwrap();
+    files.push(disk.open(Path::new("null"), OpenMode::ReadWrite).unwrap());
+    assert!(syncer.sync_whole_with(&files, 1).is_none(), "each is to be asked");
+    let answers = syncer.sync(&files);
+    assert!(answers[..MANY].iter().all(Result::is_ok), "{answers:?}");
+    assert!(answers[MANY].is_err());
+}
+
 fn median_ms(took: &mut [Duration]) -> f64 {
     took.sort();
     took[took.len() / 2].as_secs_f64() * 1e3

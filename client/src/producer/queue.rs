@@ -4,6 +4,9 @@
 //! answers to all others are there; then the failed ones go again, one by one, in their first order
 //! and with their first sequence numbers, so that the broker recognises what it has already. One that
 //! was too large goes again in pieces.
+//!
+//! A broker that does not know a producer takes any first number of it. So the first batch goes alone
+//! until it is appended: were it refused as too large, one behind it would be taken first.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -64,6 +67,10 @@ pub(super) struct PartitionQueue {
     next_sequence: Sequence,
     /// Which row of numbers that is: one begins with every new identity, and every new topic.
     row: u64,
+    /// Batches of that row under way.
+    row_under_way: usize,
+    /// Whether the broker knows the producer there, and so takes its numbers in order only.
+    known: bool,
     next_order: u64,
     needs_identity: bool,
     /// Why nothing can be sent any more.
@@ -84,6 +91,8 @@ impl PartitionQueue {
             identity,
             next_sequence: Sequence::new(0),
             row: 0,
+            row_under_way: 0,
+            known: false,
             next_order: 0,
             needs_identity: false,
             refused: None,
@@ -137,7 +146,7 @@ impl PartitionQueue {
                 return self.sent(batch);
             }
         }
-        if self.under_way >= limits.max_in_flight {
+        if self.under_way >= limits.max_in_flight || self.waits_to_be_known() {
             return Next::Wait(None);
         }
         if let Some(batch) = self.closed.pop_front() {
@@ -157,6 +166,10 @@ impl PartitionQueue {
         }
     }
 
+    fn waits_to_be_known(&self) -> bool {
+        !self.known && self.row_under_way > 0 && self.identity != Identity::NONE
+    }
+
     fn sent_first(&mut self, mut batch: Batch) -> Next {
         batch.order = self.next_order;
         self.next_order += u64::from(batch.count);
@@ -171,7 +184,14 @@ impl PartitionQueue {
         batch.alone = self.under_way == 0;
         batch.attempts += 1;
         self.under_way += 1;
+        self.row_under_way += usize::from(batch.row == self.row);
         Next::Send(batch)
+    }
+
+    /// A batch of that row is no longer under way.
+    fn returned(&mut self, row: u64) {
+        self.under_way -= 1;
+        self.row_under_way -= usize::from(row == self.row);
     }
 
     /// Takes back a batch with what became of it; answers with it once that is final, as it is at
@@ -183,10 +203,11 @@ impl PartitionQueue {
         now: Duration,
         giving_up: bool,
     ) -> Option<Settled> {
-        self.under_way -= 1;
+        self.returned(batch.row);
         let error = match outcome {
             Ok(first) => {
                 self.pause = FIRST_PAUSE;
+                self.known |= batch.row == self.row;
                 return Some((batch, Ok(first)));
             }
             Err(error) => error,
@@ -239,7 +260,7 @@ impl PartitionQueue {
 
     /// Takes back a batch that was refused as too large, as pieces to be sent instead.
     pub(super) fn take_pieces(&mut self, pieces: Vec<Batch>) {
-        self.under_way -= 1;
+        self.returned(pieces.first().map_or(self.row, |piece| piece.row));
         for piece in pieces {
             self.put_in_order(piece);
         }
@@ -288,6 +309,8 @@ impl PartitionQueue {
         self.identity = identity;
         self.next_sequence = Sequence::new(0);
         self.row += 1;
+        self.row_under_way = 0;
+        self.known = false;
         for batch in &mut self.again {
             batch.number(identity, self.next_sequence, self.row);
             self.next_sequence = self.next_sequence.plus(batch.count);
@@ -296,11 +319,14 @@ impl PartitionQueue {
 
     /// Goes on in another transaction. Nothing of the last is left.
     pub(super) fn renew(&mut self, identity: Identity) {
+        // A newer epoch of a producer that is known begins at 0, and nowhere else.
+        let known = self.known && identity.id == self.identity.id;
         self.needs_identity = false;
         self.refused = None;
         self.pause = FIRST_PAUSE;
         self.again_at = Duration::ZERO;
         self.restart(identity);
+        self.known = known;
     }
 
     /// Waits before the next attempt.

@@ -87,20 +87,54 @@ fn a_topic_learned_while_the_next_transaction_begins_is_of_that_one() {
     assert_eq!(topic.state.lock().partitions[0].identity(), of_epoch(2));
 }
 
+/// One more record to be sent.
+fn open_one(queue: &mut PartitionQueue) -> Next {
+    let mut builder = BatchBuilder::new(Codec::None);
+    builder.push(0, None, Some(b"x"), &[]);
+    let mut batch = Batch::new(builder, Duration::ZERO, 0);
+    batch.count = 1;
+    queue.open = Some(batch);
+    queue.next(Duration::ZERO, &LIMITS, true)
+}
+
+fn send(queue: &mut PartitionQueue) -> Batch {
+    match open_one(queue) {
+        Next::Send(batch) => batch,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn nothing_goes_behind_the_first_of_a_row_before_that_is_appended() {
+    let refused = || Error::broker("produce", WireError::new(ErrorCode::BATCH_TOO_LARGE, "large"));
+    let mut queue = PartitionQueue::new(of_epoch(1));
+    let first = send(&mut queue);
+    assert!(matches!(open_one(&mut queue), Next::Wait(None)));
+    // Refused for good: the next is the first.
+    assert!(queue.settle(first, Err(refused()), Duration::ZERO, false).is_some());
+    let first = send(&mut queue);
+    assert_eq!(first.first_sequence, Sequence::new(0));
+    assert!(matches!(open_one(&mut queue), Next::Wait(None)));
+    assert!(queue.settle(first, Ok(None), Duration::ZERO, false).is_some());
+    // From there on the broker keeps the order.
+    let behind = [send(&mut queue), send(&mut queue)];
+    for batch in behind {
+        assert!(queue.settle(batch, Ok(None), Duration::ZERO, false).is_some());
+    }
+    // Another epoch of the same producer is known, another topic's partition knows nobody.
+    queue.renew(of_epoch(2));
+    let _two = [send(&mut queue), send(&mut queue)];
+    queue.restart(of_epoch(2));
+    let _first = send(&mut queue);
+    assert!(matches!(open_one(&mut queue), Next::Wait(None)));
+    // Without numbers there is no order to keep.
+    let mut unnumbered = PartitionQueue::new(Identity::NONE);
+    let _two = [send(&mut unnumbered), send(&mut unnumbered)];
+}
+
 #[test]
 fn what_was_for_a_topic_that_is_gone_gives_back_no_number_of_the_new_one() {
     let mut queue = PartitionQueue::new(of_epoch(1));
-    let send = |queue: &mut PartitionQueue| {
-        let mut builder = BatchBuilder::new(Codec::None);
-        builder.push(0, None, Some(b"x"), &[]);
-        let mut batch = Batch::new(builder, Duration::ZERO, 0);
-        batch.count = 1;
-        queue.open = Some(batch);
-        match queue.next(Duration::ZERO, &LIMITS, true) {
-            Next::Send(batch) => batch,
-            other => panic!("{other:?}"),
-        }
-    };
     let old = send(&mut queue);
     queue.restart(of_epoch(1));
     let new = send(&mut queue);
